@@ -1,0 +1,70 @@
+# Two commands matter: `make run` shows a patient's 90 days, `make test` runs every check.
+# Everything lands in .venv; nothing of the system is changed.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+RUN_READY := $(VENV)/.run-ready
+DEV_READY := $(VENV)/.dev-ready
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: run test setup check lint types imports unit docs long mutants bench lock clean
+
+run: $(RUN_READY)
+	$(BIN)/thecal simulate examples/first-patient.toml --report out/first-patient.html
+
+test: check
+
+check: lint types imports unit docs
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Thecal needs Python 3.11 or later; found: $$($(PYTHON) --version 2>&1)"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(RUN_READY): requirements.lock pyproject.toml | $(VENV)/bin/python
+	$(PIP) install --quiet --require-hashes -r requirements.lock
+	$(PIP) install --quiet --no-deps --no-build-isolation -e .
+	touch $@
+
+$(DEV_READY): requirements-dev.lock $(RUN_READY)
+	$(PIP) install --quiet --require-hashes -r requirements-dev.lock
+	touch $@
+
+setup: $(DEV_READY)
+
+lint: $(DEV_READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/codespell
+	$(BIN)/deptry src
+	$(BIN)/python scripts/house.py
+
+types: $(DEV_READY)
+	$(BIN)/mypy
+
+imports: $(DEV_READY)
+	$(BIN)/lint-imports
+
+unit: $(DEV_READY)
+	$(BIN)/pytest -n auto --cov --cov-report=term
+	$(BIN)/python scripts/coverage_gate.py
+
+docs: $(DEV_READY)
+	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
+
+# Long campaigns: their figures are in docs/evidence.md.
+long: $(DEV_READY)
+	$(BIN)/pytest -n auto -m long --hypothesis-profile=long
+
+mutants: $(DEV_READY)
+	$(BIN)/python scripts/mutants.py
+
+bench: $(DEV_READY)
+	$(BIN)/python bench/run.py
+
+lock:
+	$(BIN)/uv pip compile --quiet --extra build pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile --quiet --all-extras -c requirements.lock pyproject.toml -o requirements-dev.lock
+
+clean:
+	rm -rf $(VENV) out docs/_build .mypy_cache .ruff_cache .pytest_cache .hypothesis mutants
