@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 Exact = int | Fraction
 
-_NUMBER = re.compile(r"(?P<whole>[0-9]+|[0-9]{1,3}(?:,[0-9]{3})+)(?:\.(?P<part>[0-9]+))?")
+_NUMBER = re.compile(r"(?P<whole>[0-9]+|[1-9][0-9]{0,2}(?:,[0-9]{3})+)(?:\.(?P<part>[0-9]+))?")
 _SPLIT = re.compile(r"(?P<number>[^A-Za-zµμ%\s]*)(?P<gap>\s*)(?P<unit>.*)", re.DOTALL)
 _LONGEST = 40  # characters in an amount: a longer one is a mistake, not an amount
 
@@ -71,13 +71,13 @@ class AmountError(ValueError):
 def _check_spelling(text: str, number: str, unit: str, gap: str) -> None:
     if number.startswith("."):
         raise AmountError(text, "no zero before the decimal point", f"write 0{number} {unit}".rstrip())
-    if number.startswith(("-", "+", "−")):
+    if number.startswith(("-", "+", "\u2212")):
         raise AmountError(text, "an amount carries no sign", "write the amount alone, for example 0.5 mg")
-    if "." in number and number.rstrip("0").endswith("."):
+    if number.count(".") == 1 and number.rstrip("0").endswith("."):
         raise AmountError(
-            text, "zeros after the decimal point", f"write {number.split('.')[0]} {unit}".rstrip()
+            text, "zeros after the decimal point", f"write {number.rstrip('0').rstrip('.')} {unit}".rstrip()
         )
-    if "." in number and number.endswith("0"):
+    if number.count(".") == 1 and number.endswith("0"):
         raise AmountError(text, "a trailing zero", f"write {number.rstrip('0')} {unit}".rstrip())
     if unit and gap != " ":
         raise AmountError(text, "number and unit need one space between them", f"write {number} {unit}")
@@ -95,7 +95,8 @@ def _decimal(number: str, text: str) -> Fraction:
         raise AmountError(text, "not a plain decimal number", "write digits such as 0.5, 12 or 1,440")
     whole = found["whole"].replace(",", "")
     if len(whole) > 1 and whole.startswith("0"):
-        raise AmountError(text, "a needless leading zero", f"write {number.lstrip('0') or '0'}")
+        better = re.sub(r"^0+(?=[0-9])", "", number)
+        raise AmountError(text, "a needless leading zero", f"write {text.strip(' ').replace(number, better)}")
     return Fraction(f"{whole}.{found['part'] or '0'}")
 
 
@@ -145,9 +146,7 @@ class Quantity:
                 f'write it in quotes, as in "{cls.example()}"',
             )
         if len(text) > _LONGEST:
-            raise AmountError(
-                text[:_LONGEST] + "...", "too long for an amount", f"write it as in {cls.example()}"
-            )
+            raise AmountError(text[:_LONGEST] + "...", "too long for an amount", f"write it as in {cls.example()}")
         found = _SPLIT.fullmatch(text.strip(" "))
         number, gap, unit = (found["number"], found["gap"], found["unit"]) if found else ("", "", text)
         if not number:
@@ -544,12 +543,12 @@ def _plain(number: Decimal) -> str:
     text = f"{number:,f}"
     if "." in text:
         text = text.rstrip("0").rstrip(".")
-    return "0" if text in {"-0", ""} else text
+    return text
 
 
 def unit_text(unit: str, number: Exact) -> str:
     """The unit as printed: "1 day" but "2 days"; symbols never take a plural."""
-    singular = unit.removesuffix("s") if unit in {"days", "weeks"} else unit
+    singular = unit.removesuffix("s")
     if singular in {"day", "week"}:
         return singular if number == 1 else singular + "s"
     return unit

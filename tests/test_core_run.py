@@ -1,0 +1,236 @@
+"""Delivery: counts, remainders, schedules, and leaping against stepping."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+from tests.core_world import STROKE_NL, World, program, world
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from thecal.pump.core import codes
+
+DAY = codes.DAY_S
+
+
+def volume_by(rates: list[tuple[int, int]], cycle: int, seconds: int) -> Fraction:
+    """What a schedule holds in the first ``seconds``, in pL, second by second."""
+    total = 0
+    for t in range(seconds):
+        phase = t % cycle
+        total += [r for s, r in rates if s <= phase][-1]
+    return Fraction(total, 3600)
+
+
+def test_steady_rate_counts_whole_strokes_and_rounds_down() -> None:
+    w = world(program(rates=((0, 20_833_333),), bolus=None))
+    w.c.run(DAY)
+    assert w.c.strokes == 20_833_333 * 24 // (STROKE_NL * 1000)
+    assert len(w.motor.strokes) == w.c.strokes
+    assert w.c.level_nl == 20_000_000 - w.c.strokes * STROKE_NL
+
+
+def test_strokes_are_evenly_spaced() -> None:
+    w = world(program(rates=((0, 25_000_000),), bolus=None))
+    w.c.run(DAY)
+    assert w.times() == [36 * i for i in range(1, 2401)]
+
+
+def test_a_year_is_right_to_one_stroke() -> None:
+    rates = [(i * 3600, 15_000_000 + 777_777 * (i % 7)) for i in range(24)]
+    w = world(program(rates=rates, bolus=None))
+    for month in range(1, 13):
+        w.c.run(month * 30 * DAY)
+        w.k.refill(20_000_000)
+    exact = 12 * 30 * sum(r for _, r in rates)
+    assert 0 <= Fraction(exact, STROKE_NL * 1000) - w.c.strokes < 1
+
+
+def test_schedule_follows_the_pump_clock() -> None:
+    w = world(program(rates=((0, 0), (7200, 36_000_000), (10_800, 0)), bolus=None), start=False)
+    assert w.k.set_clock(3600) == codes.GRANTED
+    w.k.start(1)
+    w.c.run(DAY)
+    times = w.times()
+    assert len(times) == 144
+    assert 3600 < times[0] <= 3625
+    assert times[-1] == 7200
+
+
+def test_a_week_of_different_days() -> None:
+    weekend = 5 * DAY
+    w = world(program(rates=((0, 10_000_000), (weekend, 20_000_000)), cycle_s=codes.WEEK_S, bolus=None))
+    w.c.run(codes.WEEK_S)
+    per_day = [sum(1 for t in w.times() if d * DAY < t <= (d + 1) * DAY) for d in range(7)]
+    assert per_day == [960] * 5 + [1920] * 2
+
+
+def test_base_zero_delivers_boluses_alone() -> None:
+    w = world(program(rates=((0, 0),)))
+    w.c.run(1000)
+    assert w.k.bolus(1) == codes.GRANTED
+    w.c.run(DAY)
+    assert w.times() == [1000 + 15 * i for i in range(1, 41)]
+
+
+def test_bolus_adds_to_the_base_and_keeps_its_duration() -> None:
+    base = world(program(rates=((0, 25_000_000),)))
+    w = world(program(rates=((0, 25_000_000),)))
+    base.c.run(2000)
+    w.c.run(500)
+    assert w.k.bolus(1) == codes.GRANTED
+    w.c.run(2000)
+    extra = sorted(set(w.times()) - set(base.times()))
+    assert len(w.times()) == len(base.times()) + 40
+    assert max(extra) <= 1100
+
+
+def test_bridge_runs_at_its_own_rate_until_its_volume_is_gone() -> None:
+    w = world(program(rates=((0, 10_000_000),), bridge=(300_000_000, 20_000_000, 0)))
+    w.c.run(2 * DAY)
+    end = 300_000_000 * 3600 // 20_000_000
+    before = sum(1 for t in w.times() if t <= end)
+    assert before == 300_000 // STROKE_NL
+    w.c.log.seal()
+    ends = [w.c.log.record(i) for i in range(w.c.log.oldest(), w.c.log.sealed + 1)]
+    import struct
+
+    rows = [struct.unpack("<IIIIqq", r) for r in ends]
+    assert [(r[1], r[4]) for r in rows if r[3] == codes.E_BRIDGE_END] == [(end, before)]
+
+
+def test_stop_and_start_keep_the_schedule_and_the_remainder() -> None:
+    w = world(program(rates=((0, 25_000_000),), bolus=None))
+    w.c.run(50)
+    assert w.k.stop(1) == codes.GRANTED
+    w.c.run(5000)
+    assert len(w.times()) == 1
+    assert w.k.start(1) == codes.GRANTED
+    w.c.run(5100)
+    assert w.times() == [36, 5022, 5058, 5094]
+
+
+def test_stopping_cuts_a_bolus_short() -> None:
+    w = world(program(rates=((0, 0),)))
+    w.k.bolus(1)
+    w.c.run(300)
+    w.k.stop(1)
+    w.c.run(4000)
+    assert len(w.times()) == 20
+    assert w.k.start(1) == codes.GRANTED
+    w.c.run(5000)
+    assert len(w.times()) == 20, "an interrupted bolus is never resumed"
+    assert w.k.bolus(2) == codes.GRANTED, "its lockout ran from its start"
+
+
+def test_fallback_rate_replaces_the_schedule_while_the_motor_stalls() -> None:
+    w = world(program(rates=((0, 25_000_000),), responses=(0, 1, 2, 0, 0, 2), fallback=5_000_000, bolus=None))
+    w.motor.stalls = [(1000, 3000)]
+    w.c.run(6000)
+    commanded_in_stall = w.c.missed
+    assert 3 <= commanded_in_stall < 60, "after three failures the fallback rate tries less often"
+    assert w.c.alarms.active == 0, "the stall cleared with the first confirmed stroke"
+
+
+def test_stall_with_stop_stays_stopped_until_cleared() -> None:
+    w = world(program(rates=((0, 25_000_000),), responses=(0, 0, 2, 0, 0, 2), bolus=None))
+    w.motor.stalls = [(1000, 3000)]
+    w.c.run(10_000)
+    assert max(w.times()) < 1000
+    assert w.k.clear(4) == codes.GRANTED
+    w.c.run(11_000)
+    assert max(w.times()) > 10_000
+
+
+def test_extra_strokes_stop_the_pump() -> None:
+    w = world(program(rates=((0, 25_000_000),), bolus=None))
+    w.motor.extra_at = 5000
+    w.c.run(DAY)
+    assert max(w.times()) <= 5004
+    assert w.c.alarms.on(8)
+
+
+def act(w: World, action: tuple[str, int]) -> None:
+    """One outside act; requests number themselves by time."""
+    kind, x = action
+    if kind == "press":
+        w.k.bolus(w.c.t + 1)
+    elif kind == "single":
+        w.k.single(1 + x % 50, 60 + x % 600)
+    elif kind == "stop":
+        w.k.stop(1)
+    elif kind == "start":
+        w.k.start(1)
+    elif kind == "clock":
+        w.k.set_clock(x * 100)
+    elif kind == "refill":
+        w.k.refill(1_000_000 + x * 1000)
+
+
+ACTIONS = st.tuples(
+    st.sampled_from(["press", "single", "stop", "start", "clock", "refill"]),
+    st.integers(0, 900),
+)
+RATES = st.lists(st.integers(0, 90_000_000), min_size=1, max_size=6)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    rates=RATES,
+    script=st.lists(st.tuples(st.integers(1, 5000), ACTIONS), min_size=1, max_size=8),
+    stall=st.one_of(st.none(), st.tuples(st.integers(0, 20_000), st.integers(1, 9000))),
+    response=st.integers(0, 2),
+    level=st.integers(300_000, 3_000_000),
+    splits=st.lists(st.integers(1, 4000), max_size=20),
+)
+def test_leaping_stepping_and_any_splitting_are_the_same(
+    rates: list[int],
+    script: list[tuple[int, tuple[str, int]]],
+    stall: tuple[int, int] | None,
+    response: int,
+    level: int,
+    splits: list[int],
+) -> None:
+    steps = [(i * (DAY // 8 // len(rates)), r) for i, r in enumerate(rates)]
+    p = program(rates=steps, responses=(0, response, 2, 0, 0, 2), fallback=3_000_000, cycle_s=DAY // 8)
+    worlds = [world(p, level_nl=level) for _ in range(3)]
+    leap, step, split = worlds
+    for w in worlds:
+        if stall:
+            w.motor.stalls = [(stall[0], stall[0] + stall[1])]
+    cuts = iter(splits)
+    for wait, action in script:
+        end = leap.c.t + wait
+        leap.c.run(end)
+        step.step(wait)
+        while split.c.t < end:
+            split.c.run(min(end, split.c.t + next(cuts, end)))
+        for w in worlds:
+            act(w, action)
+    for w in worlds:
+        w.c.run(w.c.t + 5000)
+    assert leap.times() == step.times() == split.times()
+    assert leap.digest() == step.digest() == split.digest()
+    assert leap.c.log.sealed == step.c.log.sealed
+
+
+@pytest.mark.parametrize("window", [3600, 86_400])
+def test_due_is_never_passed_by_an_event(window: int) -> None:
+    w = world(program(rates=((0, 10_000_000), (4000, 30_000_000))))
+    w.c.run(100)
+    w.k.bolus(1)
+    before = w.c.log.count()
+    due = w.c.due()
+    w.c.run(due - 1)
+    assert w.c.log.count() == before
+    w.c.run(due)
+    assert w.c.due() > due
+
+
+@settings(max_examples=40, deadline=None)
+@given(rates=RATES, seconds=st.integers(1, 8000))
+def test_counted_strokes_are_the_volume_of_the_schedule_rounded_down(rates: list[int], seconds: int) -> None:
+    steps = [(i * 300, r) for i, r in enumerate(rates)]
+    w = world(program(rates=steps, cycle_s=3600, bolus=None))
+    w.c.run(seconds)
+    assert w.c.strokes == int(volume_by(steps, 3600, seconds) / (STROKE_NL * 1000))
