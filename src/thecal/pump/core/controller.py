@@ -9,10 +9,11 @@ Commands are in ``commands``, what is to come in ``foresight``, durable memory i
 
 from array import array
 
+from . import agenda
 from . import alarms as al
 from . import codes as k
 from .alarms import Alarms
-from .codes import DAY_S, HOUR_S, MAX_TIME_S, NEVER, PRIME, R_FALLBACK, R_STOP
+from .codes import DAY_S, HOUR_S, NEVER, PRIME, R_STOP
 from .ledger import Ledger
 from .log import Log
 from .monitor import Monitor
@@ -107,11 +108,11 @@ class Controller:
         n = (self.level_nl - self.hw.residual_nl) // self.hw.stroke_nl
         return n if n > 0 else 0
 
-    def _empty(self) -> bool:
+    def empty(self) -> bool:
         """Whether nothing is left but a stroke, so that two due in one second could not both be given."""
         return self.usable_strokes() <= 1
 
-    def _low_strokes(self) -> int:
+    def low_strokes(self) -> int:
         """Strokes until the account is at or under the low level; 0 where it is."""
         over = self.level_nl - self.program.low_nl
         return -(-over // self.hw.stroke_nl) if over > 0 else 0
@@ -128,7 +129,7 @@ class Controller:
             end = until_s if until_s < self.event_s else self.event_s
             self._deliver(end)
             if self.t >= self.event_s:
-                self._events()
+                agenda.handle(self)
             if self.guarded and self.t < end and self.t < self.event_s:
                 return self.t
         return self.t
@@ -189,7 +190,7 @@ class Controller:
     def _mark(self) -> int:
         """Strokes until the reservoir account reaches its next mark (low level, or nothing left), at least 1."""
         n = self.usable_strokes() - 1
-        low = self._low_strokes()
+        low = self.low_strokes()
         if 0 < low < n:
             n = low
         return n if n > 0 else 1
@@ -245,7 +246,7 @@ class Controller:
             self.window.mark(t0_s, self.seg_strokes)  # the pause ends here
             self.seg_strokes = 0
             self.held = 0
-            self._clear(al.HELD)
+            self.clear(al.HELD)
         self.commanded += sent
         self.strokes += back
         self.day_strokes += back
@@ -257,16 +258,16 @@ class Controller:
             self.day_missed += sent - back
             self.failed_row = self.failed_row + sent if back == 0 else 0
             if self.failed_row >= STALL_STROKES:
-                self._issue(al.STALL)
+                self.issue(al.STALL)
         else:
             self.failed_row = 0
             if self.alarms.on(al.STALL):
-                self._clear(al.STALL)
+                self.clear(al.STALL)
         if back > sent:
             self.note(k.E_EXTRA, back - sent, 0)
-            self._issue(al.OVER_DELIVERY)
-        if (self._empty() and not self.alarms.on(al.EMPTY_RESERVOIR)) or (
-            self._low_strokes() == 0 and not self.alarms.on(al.LOW_RESERVOIR)
+            self.issue(al.OVER_DELIVERY)
+        if (self.empty() and not self.alarms.on(al.EMPTY_RESERVOIR)) or (
+            self.low_strokes() == 0 and not self.alarms.on(al.LOW_RESERVOIR)
         ):
             self.event_s = self.t  # a mark of the reservoir: looked at before another stroke
 
@@ -283,53 +284,29 @@ class Controller:
         self.t = end_s
         if first:
             self.note(k.E_HELD, lost, 0)
-            self._issue(al.HELD)
+            self.issue(al.HELD)
         if self.b_kind:
             self.cut_bolus()
             self.event_s = self.t
 
     # Events
 
-    def _events(self) -> None:
-        """Handle everything that is due at ``t``, then plan the next event."""
-        if self.b_kind and self.t >= self.b_t0 + self.b_s:
-            self._end_bolus(k.E_BOLUS_END)
-        if self.bridging and self.bridge_left <= 0:
-            self.bridging = False
-            self.regular_at_s = self.t
-            self.note(k.E_BRIDGE_END, self.bridge_strokes, 0)
-        if self.t >= self.total_s:
-            self.total_s += DAY_S
-            self.note(k.E_TOTAL, self.day_strokes, self.day_missed)
-            self.day_strokes = 0
-            self.day_missed = 0
-        self.check()
-        self.start_next()
-        self.plan()
-
     def check(self) -> None:
         """Issue and clear the alarms that follow from accounts and times."""
-        if self.loaded:
-            self._set(al.LOW_RESERVOIR, self._low_strokes() == 0)
-            self._set(al.EMPTY_RESERVOIR, self._empty())
-        self._set(al.REPLACE_SOON, self.t >= self.hw.replace_soon_s)
-        self._set(al.END_OF_SERVICE, self.t >= self.hw.end_of_service_s)
-        long = self.loaded and not self.running and self.t >= self.stopped_at_s + k.STOPPED_TOO_LONG_S
-        self._set(al.STOPPED_48H, long)
+        agenda.check(self)
 
-    def _set(self, alarm: int, on: bool) -> None:
-        if on != self.alarms.on(alarm):
-            if on:
-                self._issue(alarm)
-            else:
-                self._clear(alarm)
+    def plan(self) -> None:
+        """Set the base rate for this second and find the next event."""
+        agenda.plan(self)
 
-    def _issue(self, alarm: int) -> None:
+    def issue(self, alarm: int) -> None:
+        """Make an alarm active; its response takes effect in this same second."""
         if self.alarms.issue(alarm, self.t):
             self.note(k.E_ALARM, alarm, 0)
-            self.event_s = self.t  # its response takes effect in this same second
+            self.event_s = self.t
 
-    def _clear(self, alarm: int) -> None:
+    def clear(self, alarm: int) -> None:
+        """End an alarm; what it asked for is looked at again in this same second."""
         if self.alarms.clear(alarm, self.t):
             self.note(k.E_CLEAR, alarm, 0)
             self.event_s = self.t
@@ -385,10 +362,13 @@ class Controller:
     def cut_bolus(self) -> None:
         """Interrupt the running bolus and drop those that wait; it still counts whole for lockout and count."""
         if self.b_kind:
-            self._end_bolus(k.E_BOLUS_CUT)
+            self.end_bolus(k.E_BOLUS_CUT)
+        for i in range(self.q_len):
+            self.note(k.E_BOLUS_CUT, self.q_kind[i], 0)
         self.q_len = 0
 
-    def _end_bolus(self, event: int) -> None:
+    def end_bolus(self, event: int) -> None:
+        """Empty the lane; ``event`` says whether the bolus was given whole or cut."""
         self.mark()
         self.note(event, self.b_kind, self.b_given)
         if self.b_kind == PRIME:
@@ -399,54 +379,7 @@ class Controller:
         """Whether the pump may deliver at all: started, a program, and no alarm that stops it."""
         return self.loaded and self.running and self.alarms.base(self.program.response) != R_STOP
 
-    # Planning
-
     def mark(self) -> None:
         """Close the stretch of even strokes in the dose window: a knot at this second."""
         self.window.mark(self.t, self.seg_strokes)
         self.seg_strokes = 0
-
-    def plan(self) -> None:
-        """Set the base rate for this second and find the next event."""
-        if self.b_kind and (not self.allowed() or (self.b_kind != PRIME and self.alarms.forbids_bolus())):
-            self.cut_bolus()
-        rate = self._base_rate()
-        if rate != self.rate:
-            self.mark()
-            self.rate = rate
-        due = _earlier(self.total_s, self.step_end_s, self.t)
-        due = _earlier(due, self.hw.replace_soon_s, self.t)
-        due = _earlier(due, self.hw.end_of_service_s, self.t)
-        if self.loaded and not self.running:
-            due = _earlier(due, self.stopped_at_s + k.STOPPED_TOO_LONG_S, self.t)
-        if self.b_kind:
-            due = _earlier(due, self.b_t0 + self.b_s, self.t)
-        if self.bridging and self.rate:
-            left = -(-self.bridge_left // self.rate)
-            due = _earlier(due, self.t + (left if left > 0 else 1), self.t)
-        self.event_s = due if due < MAX_TIME_S else MAX_TIME_S
-
-    def _base_rate(self) -> int:
-        """The base rate of this second in pL/h; ``step_end_s`` is set to where the schedule changes it."""
-        self.step_end_s = NEVER
-        if not self.loaded or not self.running:
-            return 0
-        response = self.alarms.base(self.program.response)
-        if response == R_STOP or self.b_kind == PRIME:
-            return 0
-        if response == R_FALLBACK:
-            return self.program.fallback_pl_per_h
-        assert response == k.R_CONTINUE
-        if self.bridging:
-            return self.program.bridge_rate_pl_per_h
-        p = self.program
-        phase = (self.clock_s() - p.anchor_s) % p.cycle_s
-        i = p.index(phase)
-        if p.n_steps > 1:
-            self.step_end_s = self.t + (p.step_s[i + 1] if i + 1 < p.n_steps else p.cycle_s) - phase
-        return p.rate_pl_per_h[i]
-
-
-def _earlier(due_s: int, other_s: int, now_s: int) -> int:
-    """The earlier of two times, where the other is still to come."""
-    return other_s if now_s < other_s < due_s else due_s

@@ -170,7 +170,7 @@ def _owners(c: Controller) -> "tuple[object, ...]":
 def _pack(c: Controller, sequence: int) -> "bytearray":
     """The state as bytes: magic, sequence, program number, numbers, arrays, CRC-32."""
     size = 24
-    for owner, names in zip(_owners(c), NUMBERS):
+    for names in NUMBERS:
         size += 8 * len(names.split())
     for owner, names in zip(_owners(c), ARRAYS):
         for name in names.split():

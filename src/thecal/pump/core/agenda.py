@@ -1,0 +1,96 @@
+"""What happens at an event, and when the next one comes: steps, ends of boluses and bridges, alarms, daily totals.
+
+Between two events the controller only counts even strokes; everything else that time alone brings about is here.
+"""
+
+from . import alarms as al
+from . import codes as k
+from .codes import DAY_S, MAX_TIME_S, NEVER, PRIME, R_FALLBACK, R_STOP
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .controller import Controller
+
+
+def handle(c: "Controller") -> None:
+    """Handle everything that is due at ``t``, then plan the next event."""
+    if c.b_kind and c.t >= c.b_t0 + c.b_s:
+        c.end_bolus(k.E_BOLUS_END)
+    if c.bridging and c.bridge_left <= 0:
+        c.bridging = False
+        c.regular_at_s = c.t
+        c.note(k.E_BRIDGE_END, c.bridge_strokes, 0)
+    if c.t >= c.total_s:
+        c.total_s += DAY_S
+        c.note(k.E_TOTAL, c.day_strokes, c.day_missed)
+        c.day_strokes = 0
+        c.day_missed = 0
+    check(c)
+    c.start_next()
+    plan(c)
+
+
+def check(c: "Controller") -> None:
+    """Issue and clear the alarms that follow from accounts and times."""
+    if c.loaded:
+        _set(c, al.LOW_RESERVOIR, c.low_strokes() == 0)
+        _set(c, al.EMPTY_RESERVOIR, c.empty())
+    _set(c, al.REPLACE_SOON, c.t >= c.hw.replace_soon_s)
+    _set(c, al.END_OF_SERVICE, c.t >= c.hw.end_of_service_s)
+    long = c.loaded and not c.running and c.t >= c.stopped_at_s + k.STOPPED_TOO_LONG_S
+    _set(c, al.STOPPED_48H, long)
+
+
+def _set(c: "Controller", alarm: int, on: bool) -> None:
+    if on != c.alarms.on(alarm):
+        if on:
+            c.issue(alarm)
+        else:
+            c.clear(alarm)
+
+
+def plan(c: "Controller") -> None:
+    """Set the base rate for this second and find the next event."""
+    if c.b_kind and (not c.allowed() or (c.b_kind != PRIME and c.alarms.forbids_bolus())):
+        c.cut_bolus()
+    rate = _base_rate(c)
+    if rate != c.rate:
+        c.mark()
+        c.rate = rate
+    due = _earlier(c.total_s, c.step_end_s, c.t)
+    due = _earlier(due, c.hw.replace_soon_s, c.t)
+    due = _earlier(due, c.hw.end_of_service_s, c.t)
+    if c.loaded and not c.running:
+        due = _earlier(due, c.stopped_at_s + k.STOPPED_TOO_LONG_S, c.t)
+    if c.b_kind:
+        due = _earlier(due, c.b_t0 + c.b_s, c.t)
+    if c.bridging and c.rate:
+        left = -(-c.bridge_left // c.rate)
+        due = _earlier(due, c.t + (left if left > 0 else 1), c.t)
+    c.event_s = due if due < MAX_TIME_S else MAX_TIME_S
+
+
+def _base_rate(c: "Controller") -> int:
+    """The base rate of this second in pL/h; ``step_end_s`` is set to where the schedule changes it."""
+    c.step_end_s = NEVER
+    if not c.loaded or not c.running:
+        return 0
+    response = c.alarms.base(c.program.response)
+    if response == R_STOP or c.b_kind == PRIME:
+        return 0
+    if response == R_FALLBACK:
+        return c.program.fallback_pl_per_h
+    assert response == k.R_CONTINUE
+    if c.bridging:
+        return c.program.bridge_rate_pl_per_h
+    p = c.program
+    phase = (c.clock_s() - p.anchor_s) % p.cycle_s
+    i = p.index(phase)
+    if p.n_steps > 1:
+        c.step_end_s = c.t + (p.step_s[i + 1] if i + 1 < p.n_steps else p.cycle_s) - phase
+    return p.rate_pl_per_h[i]
+
+
+def _earlier(due_s: int, other_s: int, now_s: int) -> int:
+    """The earlier of two times, where the other is still to come."""
+    return other_s if now_s < other_s < due_s else due_s
