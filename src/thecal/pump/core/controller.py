@@ -170,6 +170,8 @@ class Controller:
             stop = end_s
             mark = self._mark()
             good = self.motor.good_until(self.t)
+            if self.held or self.failed_row or self.alarms.on(al.STALL):
+                good = self.t  # the very next stroke decides
             if good < end_s:
                 # Beyond the motor's word every stroke is a stretch of its own.
                 stop = good if good > self.t and self._count(good) > 0 else self._when(1, end_s)

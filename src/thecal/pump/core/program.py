@@ -21,6 +21,10 @@ ARRAYS = "strength_ng_per_ml ceiling_1h_ng ceiling_24h_ng order_digest patient_r
 SIZE = 4 + 16 * 8 + 3 * 8 * MAX_CHANNELS + 32 + 16 + N_FAULTS + 8 * MAX_STEPS
 MAX_RATE_PL_PER_H = 2000000000  # 48 mL/day: above every pump in the facts
 MAX_STARTS = 48
+MAX_BOLUS = 100000  # strokes
+MAX_BRIDGE_PL = 10000000000
+MAX_NUMBER = 0x7FFFFFFF  # a new program every second for 68 years
+MAX_LEVEL_NL = 1000000000  # 1 L: above every reservoir in the facts
 
 
 class Program:
@@ -54,6 +58,8 @@ class Program:
 
     def fault(self) -> str:
         """Why this program must not run, naming the field; an empty string for a sound one."""
+        if not 0 < self.number <= MAX_NUMBER:
+            return "number"
         if not 0 < self.stroke_nl <= 1000000:
             return "stroke_nl"
         if not 1 <= self.n_channels <= MAX_CHANNELS:
@@ -81,35 +87,39 @@ class Program:
                 return "step_s"
             if self.rate_pl_per_h[i] > self.max_rate_pl_per_h:
                 return "rate_pl_per_h"
+        if not 0 <= self.fallback_pl_per_h <= self.max_rate_pl_per_h:
+            return "fallback_pl_per_h"
         return ""
 
     def _bolus_fault(self) -> str:
         top = self.max_rate_pl_per_h
+        if not 0 <= self.bolus_strokes <= MAX_BOLUS or not 0 <= self.bridge_bolus_strokes <= MAX_BOLUS:
+            return "bolus"
         if self.bolus_strokes:
             if not 0 < self.bolus_s <= self.lockout_s <= DAY_S or not 1 <= self.bolus_most <= MAX_STARTS:
-                return "bolus"
-            if self.bolus_strokes > 100000 or self.bridge_bolus_strokes > 100000:
                 return "bolus"
             most = self.bolus_strokes if self.bolus_strokes > self.bridge_bolus_strokes else self.bridge_bolus_strokes
             flow = -(-most * self.stroke_nl * 1000 * HOUR_S // self.bolus_s)
             for i in range(self.n_steps):
-                if self.rate_pl_per_h[i] + flow > top:
+                if self.rate_of(i) + flow > top:
                     return "bolus flow"
             if self.bridge_rate_pl_per_h + flow > top:
                 return "bolus flow"
         elif self.bridge_bolus_strokes:
             return "bolus"
-        if self.bridge_pl and not 0 < self.bridge_rate_pl_per_h <= top:
+        if not 0 <= self.bridge_rate_pl_per_h <= top or (self.bridge_pl and self.bridge_rate_pl_per_h == 0):
             return "bridge_rate_pl_per_h"
-        if self.bridge_pl > 10000000000:
+        if not 0 <= self.bridge_pl <= MAX_BRIDGE_PL:
             return "bridge_pl"
         return ""
 
     def _response_fault(self) -> str:
+        if not 0 <= self.low_nl <= MAX_LEVEL_NL:
+            return "low_nl"
         for i in range(N_FAULTS):
             if self.response[i] > k.R_CONTINUE:
                 return "response"
-            if self.response[i] == k.R_FALLBACK and not 0 < self.fallback_pl_per_h <= self.max_rate_pl_per_h:
+            if self.response[i] == k.R_FALLBACK and self.fallback_pl_per_h == 0:
                 return "fallback_pl_per_h"
         if self.response[k.F_MEMORY] != k.R_STOP or self.response[k.F_OVER] != k.R_STOP:
             return "response"  # doubtful memory and suspected over-delivery always stop

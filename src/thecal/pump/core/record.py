@@ -2,9 +2,10 @@
 
 Before strokes are delivered, the state that counts them as delivered is in memory: a record reserves the strokes of
 the next quarter of an hour, and the controller stops at that mark until the next record is written. Power may fail at
-any write: each state is written to one slot and then to the other, so one of them is always whole, and nothing is
-delivered under a state before both are. On waking, what was reserved counts as delivered, a bolus is never resumed,
-and a memory that cannot be trusted stops the pump (promises 4 and 11).
+any write: each state is written to one slot and then to the other, the older one first, so one of them is always
+whole, and nothing is delivered under a state before both are. A new program goes where the running one is not, and the
+state names it by number and checksum. What was written is read back. On waking, what was reserved counts as delivered,
+a bolus is never resumed, and a memory that cannot be trusted stops the pump (promises 4 and 11).
 """
 
 from array import array
@@ -14,7 +15,7 @@ from struct import pack_into, unpack_from
 from . import alarms as al
 from . import codes as k
 from .controller import Controller
-from .program import RECORD_SIZE
+from .program import RECORD_SIZE, SIZE, Program
 from .window import AHEAD, KNOTS, DoseWindow
 
 TYPE_CHECKING = False
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from .hardware import Hardware, Motor
     from .log import Log
 
-MAGIC = 0x54485331  # "THS", layout 1
+MAGIC = 0x54485332  # "THS", layout 2
+HEAD = 24  # magic, sequence, size, number and checksum of the program
 STATE = (0, 1)  # areas of the store
 PROGRAM = (2, 3)
 RESERVE_S = 900
@@ -31,7 +33,7 @@ RESERVE_S = 900
 NUMBERS = (
     "t offset_s loaded running stopped_at_s regular_at_s acc bridging bridge_left bridge_strokes "
     "b_kind b_n b_s b_t0 b_done b_given recent worst_hour worst_day base_epoch strokes missed commanded level_nl "
-    "total_s day_strokes day_missed seg_strokes failed_row reserved prime_state boots",
+    "total_s day_strokes day_missed seg_strokes failed_row held reserved prime_state boots",
     "n now_epoch since_s channels margin",
     "first n n_old gone total open_n open_t group now_epoch since_s channels most_hour most_day free primed_state "
     "dead_strokes",
@@ -70,7 +72,10 @@ class Keeper:
     def __init__(self, store: "Store") -> None:
         self.store = store
         self.sequence = 0
-        self.saved_number = 0  # number of the program that memory holds as the running one
+        self.older = STATE[0]  # the slot that is written first: the other one is whole until then
+        self.saved_number = 0  # program that memory holds as the running one, where, and its checksum
+        self.saved_area = PROGRAM[1]
+        self.saved_crc = 0
         self.program_buf = bytearray(RECORD_SIZE)
 
     def wake(self, hardware: "Hardware", motor: "Motor", log: "Log") -> Controller:
@@ -81,38 +86,46 @@ class Keeper:
         a = self.store.read(STATE[0])
         b = self.store.read(STATE[1])
         c = Controller(hardware, motor, log)
-        if not a and not b:
-            c.guarded = True
-            c.dirty = True
-            return c
-        first, other = (a, b) if _sequence(a) >= _sequence(b) else (b, a)
-        if not _sound(first) or not _unpack(c, first):
-            c = Controller(hardware, motor, log)
-            c.alarms.issue(al.MEMORY_CRITICAL, c.t)
-        else:
-            self.sequence = _sequence(first)
-            self._wake_program(c)
-            if not _sound(other):
-                c.alarms.issue(al.MEMORY_MINOR, c.t)
-        self._count_doubt(c)
+        if a or b:
+            first, other = (a, b) if _sequence(a) >= _sequence(b) else (b, a)
+            self.older = STATE[1] if first is a else STATE[0]
+            alarm = self._wake_from(c, first, other)
+            self._count_doubt(c)
+            if alarm != al.N_ALARMS:
+                _raise(c, alarm)
         c.guarded = True
         c.dirty = True
         c.check()
         c.plan()
         return c
 
-    def _wake_program(self, c: Controller) -> None:
-        """Read the running program; without it nothing may run."""
+    def _wake_from(self, c: Controller, first: "bytes", other: "bytes") -> int:
+        """Take over the newest sound state and its program; the answer is the alarm to raise, N_ALARMS for none."""
+        if _sound(first):
+            self.sequence = _sequence(first)
+        if not _sound(first) or not _unpack(c, first):
+            c.reserved = 0  # nothing is known; the full day that the alarm asks for stands for what was delivered
+            return al.MEMORY_CRITICAL
+        if c.loaded and not self._wake_program(c, unpack_from("<I", first, 20)[0]):
+            return al.MEMORY_CRITICAL
+        return al.N_ALARMS if _sound(other) else al.MEMORY_MINOR
+
+    def _wake_program(self, c: Controller, crc: int) -> bool:
+        """Read the running program; False where neither area holds it, and then nothing may run."""
         number = c.program.number
-        if not c.loaded:
-            return
-        packed = bytearray(self.store.read(PROGRAM[number % 2]))
-        whole = len(packed) == RECORD_SIZE and c.program.unpack(packed)
-        self.saved_number = number
-        if not whole or c.program.number != number or c.program.fault():
-            c.program.number = number
-            c.loaded = False
-            c.alarms.issue(al.MEMORY_CRITICAL, c.t)
+        for area in PROGRAM:
+            packed = self.store.read(area)
+            if len(packed) == RECORD_SIZE and unpack_from("<I", packed, SIZE)[0] == crc and c.program.unpack(packed):
+                if c.program.number == number and not c.program.fault() and c.program.stroke_nl == c.hw.stroke_nl:
+                    self.saved_number = number
+                    self.saved_area = area
+                    self.saved_crc = crc
+                    return True
+        c.program = Program()
+        c.program.number = number
+        c.loaded = False
+        c.running = False
+        return False
 
     def _count_doubt(self, c: Controller) -> None:
         """What was reserved may have been delivered: count it, end the bolus, and say that power was lost."""
@@ -137,22 +150,51 @@ class Keeper:
             c.note(k.E_BOLUS_CUT, c.b_kind, c.b_given)
             c.b_kind = 0
         if c.loaded:
-            c.alarms.issue(al.POWER_LOST, c.t)
-            c.alarms.issue(al.CLOCK_DOUBT, c.t)
+            _raise(c, al.POWER_LOST)
+            _raise(c, al.CLOCK_DOUBT)
 
     def settle(self, c: Controller) -> None:
-        """Seal the log and write the state, reserving what comes next; call it whenever ``run`` returned early."""
+        """Seal the log and write the state, reserving what comes next; call it whenever ``run`` returned early.
+
+        Where memory does not read back what was written, the alarm for it leaves the controller dirty: settle again.
+        """
         c.log.seal()
+        kept = True
         if c.loaded and c.program.number != self.saved_number:
-            c.program.pack(self.program_buf)
-            self.store.write(PROGRAM[c.program.number % 2], self.program_buf)
-            self.saved_number = c.program.number
+            kept = self._save_program(c)
         c.reserved = c.commanded + _next_strokes(c)
         self.sequence += 1
-        record = _pack(c, self.sequence)
-        self.store.write(STATE[0], record)
-        self.store.write(STATE[1], record)
         c.dirty = False
+        record = _pack(c, self.sequence, self.saved_crc)
+        one = self._write(self.older, record)
+        two = self._write(STATE[1] - self.older, record)
+        if not kept or not (one or two):
+            _raise(c, al.MEMORY_CRITICAL)
+            c.plan()
+        elif not (one and two):
+            _raise(c, al.MEMORY_MINOR)
+
+    def _save_program(self, c: Controller) -> bool:
+        """Write a new program where the running one is not; False where it does not read back."""
+        c.program.pack(self.program_buf)
+        area = PROGRAM[0] + PROGRAM[1] - self.saved_area
+        if not self._write(area, self.program_buf):
+            return False
+        self.saved_number = c.program.number
+        self.saved_area = area
+        self.saved_crc = unpack_from("<I", self.program_buf, SIZE)[0]
+        return True
+
+    def _write(self, area: int, data: "bytearray") -> bool:
+        """Write an area; whether it reads back."""
+        self.store.write(area, data)
+        return self.store.read(area) == data
+
+
+def _raise(c: Controller, alarm: int) -> None:
+    """Issue an alarm that memory or power is the cause of, with its record in the log."""
+    if c.alarms.issue(alarm, c.t):
+        c.note(k.E_ALARM, alarm, 0)
 
 
 def _next_strokes(c: Controller) -> int:
@@ -167,17 +209,17 @@ def _owners(c: Controller) -> "tuple[object, ...]":
     return (c, c.window, c.monitor, c.ledger, c.alarms, c.log)
 
 
-def _pack(c: Controller, sequence: int) -> "bytearray":
-    """The state as bytes: magic, sequence, program number, numbers, arrays, CRC-32."""
-    size = 24
+def _pack(c: Controller, sequence: int, crc: int) -> "bytearray":
+    """The state as bytes: magic, sequence, size, program number and checksum, numbers, arrays, CRC-32."""
+    size = HEAD + 4
     for names in NUMBERS:
         size += 8 * len(names.split())
     for owner, names in zip(_owners(c), ARRAYS):
         for name in names.split():
             size += len(_part(owner, name))
     buf = bytearray(size)
-    pack_into("<IIIq", buf, 0, MAGIC, sequence, size, c.program.number)
-    at = 20
+    pack_into("<IIIqI", buf, 0, MAGIC, sequence, size, c.program.number, crc)
+    at = HEAD
     for owner, names in zip(_owners(c), NUMBERS):
         for name in names.split():
             pack_into("<q", buf, at, int(getattr(owner, name)))
@@ -205,7 +247,7 @@ def _sequence(record: "bytes") -> int:
 
 
 def _sound(record: "bytes") -> bool:
-    if len(record) < 16 or unpack_from("<I", record, 0)[0] != MAGIC:
+    if len(record) <= HEAD or unpack_from("<I", record, 0)[0] != MAGIC:
         return False
     if unpack_from("<I", record, 8)[0] != len(record):
         return False
@@ -215,10 +257,10 @@ def _sound(record: "bytes") -> bool:
 
 def _unpack(c: Controller, record: "bytes") -> bool:
     """Put a sound record into a new controller; False where it is of another layout."""
-    if len(record) != len(_pack(c, 0)):
+    if len(record) != len(_pack(c, 0, 0)):
         return False
     c.program.number = unpack_from("<q", record, 12)[0]
-    at = 20
+    at = HEAD
     for owner, names in zip(_owners(c), NUMBERS):
         for name in names.split():
             value = unpack_from("<q", record, at)[0]
