@@ -12,6 +12,16 @@ if TYPE_CHECKING:
     from .controller import Controller
 
 
+# Alarms that follow from accounts and times alone: they come and go by themselves.
+FOLLOWING = (
+    1 << al.LOW_RESERVOIR
+    | 1 << al.EMPTY_RESERVOIR
+    | 1 << al.REPLACE_SOON
+    | 1 << al.END_OF_SERVICE
+    | 1 << al.STOPPED_48H
+)
+
+
 def handle(c: "Controller") -> None:
     """Handle everything that is due at ``t``, then plan the next event."""
     if c.b_kind and c.t >= c.b_t0 + c.b_s:
@@ -32,20 +42,25 @@ def handle(c: "Controller") -> None:
 
 def check(c: "Controller") -> None:
     """Issue and clear the alarms that follow from accounts and times."""
+    mask = 0
     if c.loaded:
-        _set(c, al.LOW_RESERVOIR, c.low_strokes() == 0)
-        _set(c, al.EMPTY_RESERVOIR, c.empty())
-    _set(c, al.REPLACE_SOON, c.t >= c.hw.replace_soon_s)
-    _set(c, al.END_OF_SERVICE, c.t >= c.hw.end_of_service_s)
-    long = c.loaded and not c.running and c.t >= c.stopped_at_s + k.STOPPED_TOO_LONG_S
-    _set(c, al.STOPPED_48H, long)
-
-
-def _set(c: "Controller", alarm: int, on: bool) -> None:
-    if on != c.alarms.on(alarm):
-        if on:
+        if c.low_strokes() == 0:
+            mask = 1 << al.LOW_RESERVOIR
+        if c.empty():
+            mask |= 1 << al.EMPTY_RESERVOIR
+        if not c.running and c.t >= c.stopped_at_s + k.STOPPED_TOO_LONG_S:
+            mask |= 1 << al.STOPPED_48H
+    if c.t >= c.hw.replace_soon_s:
+        mask |= 1 << al.REPLACE_SOON
+    if c.t >= c.hw.end_of_service_s:
+        mask |= 1 << al.END_OF_SERVICE
+    if mask == c.alarms.active & FOLLOWING:
+        return
+    for alarm in range(al.N_ALARMS):
+        bit = 1 << alarm
+        if bit & FOLLOWING and mask & bit:
             c.issue(alarm)
-        else:
+        elif bit & FOLLOWING:
             c.clear(alarm)
 
 
@@ -57,7 +72,7 @@ def plan(c: "Controller") -> None:
     if rate != c.rate:
         c.mark()
         c.rate = rate
-    due = _earlier(c.total_s, c.step_end_s, c.t)
+    due = c.step_end_s if c.step_end_s < c.total_s else c.total_s
     due = _earlier(due, c.hw.replace_soon_s, c.t)
     due = _earlier(due, c.hw.end_of_service_s, c.t)
     if c.loaded and not c.running:

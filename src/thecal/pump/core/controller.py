@@ -168,7 +168,8 @@ class Controller:
                 self._turn(end_s)
                 return
             stop = end_s
-            mark = self._mark()
+            usable = self.usable_strokes()
+            mark = self._mark(usable)
             good = self.motor.good_until(self.t)
             if self.held or self.failed_row or self.alarms.on(al.STALL):
                 good = self.t  # the very next stroke decides
@@ -179,7 +180,7 @@ class Controller:
             if n >= mark:
                 stop = self._when(mark, stop)
                 n = self._count(stop)
-            limit = self._limit()
+            limit = self._limit(usable)
             if n > limit:
                 stop = self._when(limit + 1, stop) - 1
                 if stop == self.t:
@@ -189,18 +190,17 @@ class Controller:
                     continue
             self._turn(stop)
 
-    def _mark(self) -> int:
+    def _mark(self, usable: int) -> int:
         """Strokes until the reservoir account reaches its next mark (low level, or nothing left), at least 1."""
-        n = self.usable_strokes() - 1
+        n = usable - 1
         low = self.low_strokes()
         if 0 < low < n:
             n = low
         return n if n > 0 else 1
 
-    def _limit(self) -> int:
+    def _limit(self, usable: int) -> int:
         """Strokes that may be commanded now: what the monitor, the reservoir and durable memory leave."""
         n = self.monitor.room(self.t)
-        usable = self.usable_strokes()
         if usable < n:
             n = usable
         if self.guarded and self.reserved - self.commanded < n:
