@@ -70,7 +70,7 @@ class Catheter:
     def __post_init__(self) -> None:
         if not self.removed.zero() <= self.removed < self.supplied:
             raise ValueError(
-                f"removed {self.removed.text('cm')}: allowed from 0 cm to less than the {self.supplied.text('cm')} supplied"
+                f"removed {self.removed.text('cm')}: allowed from 0 cm to under the {self.supplied.text('cm')} supplied"
             )
 
     @property

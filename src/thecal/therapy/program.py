@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from thecal.quantities import Duration
@@ -59,7 +60,7 @@ class DayPlan:
         starts = [s.start_s for s in self.steps]
         if not starts or starts[0] != 0:
             raise ValueError("the first step starts at 00:00, so that no part of the day is left open")
-        if any(b <= a for a, b in zip(starts, starts[1:], strict=False)) or starts[-1] >= DAY_S:
+        if any(b <= a for a, b in pairwise(starts)) or starts[-1] >= DAY_S:
             raise ValueError("steps start one after the other, within one day")
         if not self.weekdays or not self.weekdays <= EVERY_DAY:
             raise ValueError("a day plan names at least one weekday, Monday = 0 to Sunday = 6")
