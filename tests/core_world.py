@@ -100,7 +100,7 @@ def program(
     for i, (start, rate) in enumerate(rates):
         p.step_s[i] = start
         p.rate_pl_per_h[i] = rate
-    top = max(max(r for _, r in rates), 1_000_000)
+    top = max(1_000_000, *(r for _, r in rates))
     for i, s in enumerate(strengths):
         p.strength_ng_per_ml[i] = s
         day_ng = 3 * 24 * top * s // 10**9 + 3 * 6 * 40 * stroke_nl * s // 10**6
@@ -157,7 +157,9 @@ def hardware(stroke_nl: int = STROKE_NL) -> Hardware:
     return hw
 
 
-def world(p: Program | None = None, *, start: bool = True, level_nl: int = 20_000_000, hw: Hardware | None = None) -> World:
+def world(
+    p: Program | None = None, *, start: bool = True, level_nl: int = 20_000_000, hw: Hardware | None = None
+) -> World:
     """A filled pump that runs ``p``."""
     motor = Recorder()
     c = Controller(hw or hardware(p.stroke_nl if p else STROKE_NL), motor, Log(4096))

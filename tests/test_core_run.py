@@ -5,9 +5,10 @@ from __future__ import annotations
 from fractions import Fraction
 
 import pytest
-from tests.core_world import STROKE_NL, World, program, world
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.core_world import STROKE_NL, World, program, world
+
 from thecal.pump.core import codes
 
 DAY = codes.DAY_S
