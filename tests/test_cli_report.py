@@ -74,6 +74,8 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> str:
     assert main(["simulate", str(path / "scenario.toml"), "--report", str(path / "b.html")]) == 0
     first = (path / "a.html").read_text("utf-8")
     assert (path / "b.html").read_text("utf-8") == first
+    assert "20\N{NO-BREAK SPACE}mL" in first, "a line never ends between a number and its unit"
+    first = first.replace("\N{NO-BREAK SPACE}", " ")
     return first
 
 
@@ -189,7 +191,7 @@ def _page(path: Path, order: str, events: str, capsys: pytest.CaptureFixture[str
     (path / "scenario.toml").write_text(text + run + events, "utf-8")
     main(["simulate", str(path / "scenario.toml"), "--teach", "--report", str(path / "page.html")])
     assert capsys.readouterr().err == ""
-    page = (path / "page.html").read_text("utf-8")
+    page = (path / "page.html").read_text("utf-8").replace("\N{NO-BREAK SPACE}", " ")
     reader = Reader()
     reader.feed(page)
     assert reader.open == []

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+_NUMBER_AND_UNIT = re.compile(r"(?<=\d) (?=(?:mg|mcg|ng|mL|nL|cm|h|min|s|days?|weeks?|%)(?![A-Za-z]))")
 _EMPTY = frozenset({"meta", "link", "br", "hr", "col"})
 
 
@@ -27,7 +29,12 @@ def tag(name: str, /, *inside: str, **attributes: str | None) -> Markup:
 
 def joined(parts: Iterable[str]) -> Markup:
     """Parts one after the other, each escaped unless it is markup."""
-    return Markup("".join(p if isinstance(p, Markup) else escape(p, quote=False) for p in parts))
+    return Markup("".join(p if isinstance(p, Markup) else _kept_together(escape(p, quote=False)) for p in parts))
+
+
+def _kept_together(text: str) -> str:
+    """A line never ends between a number and its unit."""
+    return _NUMBER_AND_UNIT.sub("\N{NO-BREAK SPACE}", text)
 
 
 def listed(items: Iterable[str]) -> Markup:
