@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from thecal.pump.core.codes import DAY_S, HOUR_S
 from thecal.pump.core.foresight import worst_strokes
 from thecal.pump.core.monitor import Monitor
-from thecal.pump.core.window import DoseWindow
+from thecal.pump.core.window import AHEAD, KNOTS, DoseWindow
 from thecal.pump.refused import Refused, Why
 from thecal.pump.setting import Admission, volume_of
 from thecal.quantities import Mass
@@ -19,9 +19,11 @@ from thecal.quantities import Mass
 if TYPE_CHECKING:
     from thecal.pump.channels import ChannelMap
     from thecal.pump.core.program import Program
+    from thecal.pump.schedule import Schedule
     from thecal.therapy.mixture import Mixture
 
 _WINDOWS = ((HOUR_S, "1 h"), (DAY_S, "24 h"))
+_SPARE = 16  # changes that are kept free: stops, a bridge, boluses of a clinician, and what the core keeps itself
 
 
 def most_strokes(program: Program) -> dict[int, int]:
@@ -70,6 +72,21 @@ def admissions(program: Program, mixture: Mixture, channels: ChannelMap) -> tupl
                 )
             )
     return tuple(found)
+
+
+def refuse_changes(program: Program, schedule: Schedule) -> Refused | None:
+    """Steps and boluses of 24 h against what the dose window remembers of them, back and ahead."""
+    steps = schedule.changes_in(DAY_S + program.bolus_s)
+    found = steps + 2 * program.bolus_most
+    most = min(KNOTS, AHEAD) - _SPARE
+    if found <= most:
+        return None
+    return Refused(
+        Why.TOO_MANY_CHANGES,
+        f"{found:,} changes of rate in 24 h: {steps:,} steps and {program.bolus_most:,} boluses",
+        f"at most {most:,}",
+        "give larger doses less often, or fewer boluses",
+    )
 
 
 def refuse_base(program: Program, channels: ChannelMap) -> Refused | None:

@@ -12,7 +12,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from thecal.pump.admission import admissions, refuse_base, refuse_bridge
+from thecal.pump.admission import admissions, refuse_base, refuse_bridge, refuse_changes
 from thecal.pump.boluses import Strokes, bolus_strokes, check_patient_bolus, prime_strokes, single_strokes
 from thecal.pump.channels import Channel, ChannelMap
 from thecal.pump.core.codes import (
@@ -179,8 +179,12 @@ class _Compiler:
         fault = made.fault()
         if fault:
             raise RuntimeError(f"a compiled program that the core would not run: {fault}")
-        refused = refuse_base(made, self._channels) or refuse_bridge(made, self._channels)
-        return refused or self._result(schedule, start=not stopped)
+        return self._never_admitted(schedule) or self._result(schedule, start=not stopped)
+
+    def _never_admitted(self, schedule: Schedule) -> Refused | None:
+        """What is sound by itself, and what no pump with these ceilings and this memory would ever take."""
+        made, channels = self._made, self._channels
+        return refuse_changes(made, schedule) or refuse_base(made, channels) or refuse_bridge(made, channels)
 
     def _result(self, schedule: Schedule, *, start: bool) -> Compiled:
         packed = bytearray(RECORD_SIZE)

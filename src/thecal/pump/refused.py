@@ -15,7 +15,7 @@ class Why(StrEnum):
     FLOW_BELOW_FLOOR = "flow below the lowest"
     FLOW_ABOVE_MAXIMUM = "flow above the highest"
     TOO_MANY_STEPS = "too many steps"
-    INTERVAL_TOO_SHORT = "interval too short"
+    TOO_MANY_CHANGES = "too many changes of rate in 24 h"
     BOLUS_UNDER_STROKE = "bolus under one stroke"
     BOLUS_TOO_BIG = "bolus too big"
     BOLUS_FLOW = "base and bolus above the highest flow"

@@ -31,9 +31,6 @@ if TYPE_CHECKING:
     from thecal.therapy.mixture import Mixture
     from thecal.therapy.program import Base
 
-SHORTEST_EVERY = Duration.of(15, "min")
-"""Repeated doses come no closer: 24 h of them, with boluses between, must fit in the memory of the dose window."""
-
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
@@ -44,11 +41,6 @@ class Schedule:
     rates_pl_per_h: tuple[int, ...]
     settings: tuple[Setting, ...]
 
-    @property
-    def top_pl_per_h(self) -> int:
-        """The fastest rate."""
-        return max(self.rates_pl_per_h)
-
     def pl_s_per_h(self, start_s: int, end_s: int) -> int:
         """What the steps give from one second of the first cycle to another, in pL/h times s."""
         ends = (*self.starts_s[1:], self.cycle_s)
@@ -56,6 +48,14 @@ class Schedule:
             rate * max(0, min(end, end_s) - max(start, start_s))
             for start, end, rate in zip(self.starts_s, ends, self.rates_pl_per_h, strict=True)
         )
+
+    def changes_in(self, window_s: int) -> int:
+        """The most steps that begin in any window of that length."""
+        if len(self.starts_s) == 1:
+            return 0
+        cycles, rest_s = divmod(window_s, self.cycle_s)
+        most = max(sum((s - first) % self.cycle_s < rest_s for s in self.starts_s) for first in self.starts_s)
+        return cycles * len(self.starts_s) + most
 
 
 def needs(base: Base) -> tuple[Can, ...]:
@@ -95,7 +95,7 @@ def schedule_of(base: Base, mixture: Mixture, pump: Envelope) -> Schedule | Refu
     for needed in needs(base):
         if needed not in pump.can:
             return cannot(pump, needed)
-    refused = _shape(base, pump)
+    refused = _count(base, pump) if isinstance(base, DaySchedule) else None
     if refused is not None:
         return refused
     asked, given = pattern_of(base, mixture, pump.minimum_rate), pattern_of(_whole(base), mixture, pump.minimum_rate)
@@ -105,18 +105,6 @@ def schedule_of(base: Base, mixture: Mixture, pump: Envelope) -> Schedule | Refu
         )
     refused = None if isinstance(base, Stopped | MinimumRate) else _flows(given, mixture, pump)
     return refused or _steps(base, asked, given, mixture)
-
-
-def _shape(base: Base, pump: Envelope) -> Refused | None:
-    """Whether the base has a form that the pump's memory holds."""
-    if isinstance(base, RepeatedDoses) and base.every < SHORTEST_EVERY:
-        return Refused(
-            Why.INTERVAL_TOO_SHORT,
-            f"a dose every {base.every.text('min')}",
-            f"{SHORTEST_EVERY.text('min')} or more",
-            "give larger doses less often, or a continuous dose",
-        )
-    return _count(base, pump) if isinstance(base, DaySchedule) else None
 
 
 def _count(base: DaySchedule, pump: Envelope) -> Refused | None:

@@ -5,7 +5,7 @@ Between two events the controller only counts even strokes; everything else that
 
 from . import alarms as al
 from . import codes as k
-from .codes import DAY_S, MAX_TIME_S, NEVER, PRIME, R_FALLBACK, R_STOP
+from .codes import DAY_S, HOUR_S, MAX_TIME_S, NEVER, PRIME, R_FALLBACK, R_STOP
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ def handle(c: "Controller") -> None:
         c.note(k.E_TOTAL, c.day_strokes, c.day_missed)
         c.day_strokes = 0
         c.day_missed = 0
+    if c.guarded:
+        c.dirty = True  # durable memory hears of every event, and so of the time
     check(c)
     c.start_next()
     plan(c)
@@ -77,12 +79,29 @@ def plan(c: "Controller") -> None:
     due = _earlier(due, c.hw.end_of_service_s, c.t)
     if c.loaded and not c.running:
         due = _earlier(due, c.stopped_at_s + k.STOPPED_TOO_LONG_S, c.t)
+    if c.guarded:
+        due = _earlier(due, c.t + HOUR_S, c.t)  # uptime that memory does not know is lost with the power
     if c.b_kind:
         due = _earlier(due, c.b_t0 + c.b_s, c.t)
-    if c.bridging and c.rate:
-        left = -(-c.bridge_left // c.rate)
-        due = _earlier(due, c.t + (left if left > 0 else 1), c.t)
+    if c.bridging:
+        due = _earlier(due, _bridge_end(c, due), c.t)
     c.event_s = due if due < MAX_TIME_S else MAX_TIME_S
+
+
+def _bridge_end(c: "Controller", by_s: int) -> int:
+    """The first second after ``t`` by which base and bolus have moved what is left of the old drug, or ``by_s``."""
+    low = c.t
+    high = by_s
+    while high - low > 1:
+        middle = (low + high) // 2
+        moved = c.rate * (middle - c.t)
+        if c.b_kind:
+            moved += (c.bolus_by(middle) - c.b_done) * c.unit
+        if moved >= c.bridge_left:
+            high = middle
+        else:
+            low = middle
+    return high
 
 
 def _base_rate(c: "Controller") -> int:

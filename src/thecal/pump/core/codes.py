@@ -75,3 +75,4 @@ E_CLOCK = 15  # a: offset of the pump clock before, b: after
 E_PRIME = 16  # a: catheter state, b: strokes beyond the dead volume
 E_TOTAL = 17  # once a day; a: strokes confirmed, b: strokes missed
 E_EXTRA = 18  # the rotor turned further than commanded; a: strokes
+E_BRIDGE_CUT = 19  # a new program took the place of a bridge; a: strokes since it began, b: old drug left, in nL

@@ -9,9 +9,18 @@ from hashlib import sha256
 from . import alarms as al
 from . import codes as k
 from .controller import QUEUE
-from .foresight import bolus_fits, bolus_wait, program_alone, program_fits, program_wait, start_fits, worst_strokes
+from .foresight import (
+    base_fits,
+    base_wait,
+    bolus_fits,
+    bolus_wait,
+    program_alone,
+    program_fits,
+    program_wait,
+    worst_strokes,
+)
 from .ledger import NEW
-from .program import RECORD_SIZE, SIZE
+from .program import MAX_BOLUS, RECORD_SIZE, SIZE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -91,23 +100,23 @@ class Commands:
             return k.ALARM
         return k.GRANTED
 
-    def _fits(self, strokes: int, seconds: int) -> int:
+    def _fits(self, strokes: int, seconds: int, after_s: int = 0) -> int:
         c = self.c
         waiting = strokes + (c.b_n - c.b_done if c.b_kind else 0)
         for i in range(c.q_len):
             waiting += c.q_n[i]
         if c.usable_strokes() <= waiting + 1:
             return k.EMPTY
-        answer = bolus_fits(c, strokes, seconds)
+        answer = bolus_fits(c, strokes, seconds, after_s)
         if answer != k.GRANTED:
-            self.wait_s = bolus_wait(c, strokes, seconds)
+            self.wait_s = bolus_wait(c, strokes, seconds, after_s)
         return answer
 
     def single(self, strokes: int, seconds: int) -> int:
         """A clinician's bolus over ``seconds``, at once or after the one that runs."""
         c = self.c
         self.wait_s = 0
-        if not 0 < strokes <= 100000 or not 0 < seconds <= k.DAY_S:
+        if not 0 < strokes <= MAX_BOLUS or not 0 < seconds <= k.DAY_S:
             return k.BAD_VALUE
         if -(-strokes * c.hw.stroke_nl * 1000 * k.HOUR_S // seconds) + _top_rate(c) > c.hw.max_rate_pl_per_h:
             return self._refuse(k.BAD_VALUE)
@@ -138,7 +147,7 @@ class Commands:
         self.wait_s = 0
         free = (volume_nl if volume_nl < dead_nl else dead_nl) // c.hw.stroke_nl
         beyond = volume_nl // c.hw.stroke_nl - free
-        if volume_nl <= 0 or free <= 0 or free > 100000:
+        if volume_nl <= 0 or free <= 0 or free > MAX_BOLUS or beyond > MAX_BOLUS or not 0 < catheter_state < 1 << 62:
             return self._refuse(k.BAD_VALUE)
         if not near_field:
             return self._refuse(k.NEAR_FIELD)
@@ -148,12 +157,16 @@ class Commands:
             answer = k.RUNNING
         if answer == k.GRANTED and c.usable_strokes() <= free + beyond + 1:
             answer = k.EMPTY
+        prime_s = -(-free * c.hw.stroke_nl * 1000 * k.HOUR_S // c.hw.prime_rate_pl_per_h)
         seconds = -(-beyond * c.hw.stroke_nl * 1000 * k.HOUR_S // c.hw.prime_rate_pl_per_h)
         if answer == k.GRANTED and beyond:
-            answer = self._fits(beyond, seconds)
+            answer = self._fits(beyond, seconds, prime_s)
+        before = c.monitor.dead_strokes
         c.monitor.dead_strokes = dead_nl // c.hw.stroke_nl
         if answer == k.GRANTED and not c.monitor.prime(catheter_state, free):
             answer = k.PRIMED
+        if answer != k.GRANTED:
+            c.monitor.dead_strokes = before
         if answer != k.GRANTED:
             return self._refuse(answer)
         c.prime_state = catheter_state
@@ -163,7 +176,7 @@ class Commands:
             c.q_n[c.q_len] = beyond
             c.q_s[c.q_len] = seconds
             c.q_len += 1
-        c.begin_bolus(k.PRIME, free, -(-free * c.hw.stroke_nl * 1000 * k.HOUR_S // c.hw.prime_rate_pl_per_h))
+        c.begin_bolus(k.PRIME, free, prime_s)
         c.plan()
         return k.GRANTED
 
@@ -236,6 +249,9 @@ class Commands:
         if answer != k.GRANTED:
             self._restore(old)
             return answer
+        if c.bridging and c.bridge_left > 0:
+            # What a program leaves unbridged is for the physician to decide, and for the log to say.
+            c.note(k.E_BRIDGE_CUT, c.bridge_strokes, c.bridge_left // (1000 * k.HOUR_S))
         c.program = new
         c.staged = old
         c.staged_at_s = k.NEVER
@@ -269,8 +285,10 @@ class Commands:
             return self._refuse(k.MEMORY)
         if c.running:
             return k.NOT_NEEDED
-        if start_fits(c) != k.GRANTED:
-            return self._refuse(start_fits(c))
+        answer = base_fits(c, c.offset_s)
+        if answer != k.GRANTED:
+            self.wait_s = base_wait(c, c.offset_s)
+            return self._refuse(answer)
         c.running = True
         c.note(k.E_START, who, 0)
         c.check()
@@ -306,15 +324,15 @@ class Commands:
         """Move the pump clock; refused where the hours that the schedule repeats would break a window."""
         c = self.c
         self.wait_s = 0
-        if not 0 <= offset_s < k.WEEK_S * 5000:
+        if not 0 <= offset_s < k.WEEK_S * 3500:
             return self._refuse(k.BAD_VALUE)
         before = c.offset_s
+        if c.loaded and c.running:
+            answer = base_fits(c, offset_s)
+            if answer != k.GRANTED:
+                self.wait_s = base_wait(c, offset_s)
+                return self._refuse(answer)
         c.offset_s = offset_s
-        if c.loaded and program_fits(c, c.program, c.t) != k.GRANTED:
-            answer = program_fits(c, c.program, c.t)
-            self.wait_s = program_wait(c, c.program)
-            c.offset_s = before
-            return self._refuse(answer)
         c.regular_at_s = c.t
         c.note(k.E_CLOCK, before, offset_s)
         c.plan()
@@ -323,6 +341,7 @@ class Commands:
     def acknowledge(self, alarm: int) -> int:
         """Somebody has seen an alarm; what it asks for stays in force."""
         c = self.c
+        self.wait_s = 0
         if not 0 <= alarm < al.N_ALARMS or not c.alarms.acknowledge(alarm, c.t):
             return k.NOT_NEEDED
         c.note(k.E_ACK, alarm, 0)
@@ -331,11 +350,13 @@ class Commands:
     def clear(self, alarm: int) -> int:
         """Clear an alarm that does not clear by itself; only its own restrictions go."""
         c = self.c
+        self.wait_s = 0
+        if alarm not in CLEARABLE or not c.alarms.on(alarm):
+            return k.NOT_NEEDED
         if alarm == al.MEMORY_CRITICAL and c.t < c.alarms.issued_s[alarm] + k.DAY_S:
             self.wait_s = c.alarms.issued_s[alarm] + k.DAY_S - c.t
             return self._refuse(k.MEMORY)  # lost history counts as a full day of drug
-        if alarm not in CLEARABLE or not c.alarms.clear(alarm, c.t):
-            return k.NOT_NEEDED
+        c.alarms.clear(alarm, c.t)
         c.failed_row = 0
         c.note(k.E_CLEAR, alarm, 0)
         c.plan()

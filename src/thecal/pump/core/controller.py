@@ -125,6 +125,8 @@ class Controller:
         That is ``until_s``, or earlier where durable memory must be written before more may be delivered: settle
         and call again.
         """
+        if until_s > k.MAX_TIME_S:
+            until_s = k.MAX_TIME_S
         while self.t < until_s and not (self.guarded and self.dirty):
             end = until_s if until_s < self.event_s else self.event_s
             self._deliver(end)
@@ -140,10 +142,11 @@ class Controller:
         if self.rate:
             n = (self.acc + self.rate * (end_s - self.t)) // self.unit
         if self.b_kind:
-            n += self._bolus_by(end_s) - self.b_done
+            n += self.bolus_by(end_s) - self.b_done
         return n
 
-    def _bolus_by(self, end_s: int) -> int:
+    def bolus_by(self, end_s: int) -> int:
+        """Strokes of the running bolus that are due from its start up to ``end_s``."""
         if end_s >= self.b_t0 + self.b_s:
             return self.b_n
         return (end_s - self.b_t0) * self.b_n // self.b_s
@@ -225,7 +228,7 @@ class Controller:
                 self.bridge_left -= self.rate * (end_s - t0) - (n - c) * self.unit
                 self.bridge_strokes += c
         if self.b_kind:
-            n = self._bolus_by(end_s) - self.b_done
+            n = self.bolus_by(end_s) - self.b_done
             if n:
                 ahead = (t0 - self.b_t0) * self.b_n - self.b_done * self.b_s
                 c = self.motor.turn(t0, end_s, ahead, self.b_n, self.b_s, n)
@@ -235,9 +238,9 @@ class Controller:
                 back += c
                 if self.b_kind != PRIME:
                     charged += c if c > n else n
-                    if self.bridging:
-                        self.bridge_left -= c * self.unit
-                        self.bridge_strokes += c
+                if self.bridging:
+                    self.bridge_left -= c * self.unit  # whatever moves the fluid moves the old drug on
+                    self.bridge_strokes += c
         self.t = end_s
         if sent or back:
             self._account(t0, sent, back, charged)

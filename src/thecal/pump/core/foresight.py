@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 TRY_EVERY_S = 900  # "when would it fit" is answered to the next quarter of an hour after the present second
 TRIES = 100
+SPARE = 2  # strokes by which what is laid out from now may differ from what is laid out at that time
 
 
 def program_alone(c: "Controller", p: "Program") -> int:
@@ -32,24 +33,24 @@ def worst_strokes(p: "Program", window_s: int) -> int:
     return -(-p.worst_pl_s_per_h(window_s) // (p.stroke_nl * 1000 * HOUR_S))
 
 
-def bolus_fits(c: "Controller", strokes: int, seconds: int) -> int:
-    """Whether a bolus that starts now fits: GRANTED or the ceiling that it would break."""
+def bolus_fits(c: "Controller", strokes: int, seconds: int, after_s: int) -> int:
+    """Whether a bolus that starts in ``after_s`` seconds fits: GRANTED or the ceiling that it would break."""
     if c.window.room(c.t) < 8:
         return k.HISTORY_FULL
     if _surely_fits(c, strokes):
         return k.GRANTED
-    return _try(c, c.program, c.t, strokes, seconds)
+    return _try(c, c.program, c.t + after_s, strokes, seconds)
 
 
-def bolus_wait(c: "Controller", strokes: int, seconds: int) -> int:
+def bolus_wait(c: "Controller", strokes: int, seconds: int, after_s: int) -> int:
     """Seconds until such a bolus would fit if nothing else happened; 0 where waiting does not heal it.
 
-    It is found with two strokes to spare, so that asking again at that time is granted.
+    It is found with strokes to spare, so that asking again at that time is granted.
     """
     for i in range(1, TRIES):
-        at_s = c.t + i * TRY_EVERY_S
-        if _try(c, c.program, at_s, strokes + 2, seconds) == k.GRANTED:
-            return at_s - c.t
+        wait_s = i * TRY_EVERY_S
+        if _try(c, c.program, c.t + wait_s + after_s, strokes + SPARE, seconds) == k.GRANTED:
+            return wait_s
     return 0
 
 
@@ -58,27 +59,35 @@ def program_fits(c: "Controller", p: "Program", from_s: int) -> int:
 
     The window must hold the ceilings and strengths of ``p`` already.
     """
-    return _try(c, p, from_s, 0, 1)
-
-
-def start_fits(c: "Controller") -> int:
-    """Whether a stopped pump may be started now."""
-    return _try(c, c.program, c.t, 0, 1, True)
+    return _try(c, p, from_s, 0, 1, c.offset_s)
 
 
 def program_wait(c: "Controller", p: "Program") -> int:
     """Seconds until ``p`` would fit if nothing were delivered meanwhile but what runs now; 0 if never within a day."""
+    return _base_wait(c, p, c.offset_s)
+
+
+def base_fits(c: "Controller", offset_s: int) -> int:
+    """Whether the program, started if it was stopped, may run from now on with the pump clock at ``offset_s``."""
+    return _try(c, c.program, c.t, 0, 1, offset_s)
+
+
+def base_wait(c: "Controller", offset_s: int) -> int:
+    """Seconds until that would fit, going on meanwhile as now; 0 if never within a day."""
+    return _base_wait(c, c.program, offset_s)
+
+
+def _base_wait(c: "Controller", p: "Program", offset_s: int) -> int:
     for i in range(1, TRIES):
-        at_s = c.t + i * TRY_EVERY_S
-        if program_fits(c, p, at_s) == k.GRANTED:
-            return at_s - c.t
+        if _try(c, p, c.t + i * TRY_EVERY_S, SPARE, 1, offset_s) == k.GRANTED:
+            return i * TRY_EVERY_S
     return 0
 
 
 def _surely_fits(c: "Controller", strokes: int) -> bool:
     """A quick and stricter test: the worst base of any window plus every bolus it can reach, however they fall."""
     w = c.window
-    if c.regular_at_s + DAY_S > c.t or not w.one_strength(c.t):
+    if c.bridging or c.regular_at_s + DAY_S > c.t or not w.one_strength(c.t):
         return False
     waiting = strokes
     for i in range(c.q_len):
@@ -94,21 +103,23 @@ def _base(c: "Controller", window_s: int) -> int:
     return c.worst_hour if window_s == HOUR_S else c.worst_day
 
 
-def _try(c: "Controller", p: "Program", start_s: int, strokes: int, seconds: int, running: bool = False) -> int:
+def _try(c: "Controller", p: "Program", start_s: int, strokes: int, seconds: int, offset_s: int = k.NEVER) -> int:
     """Lay out what runs until ``start_s``, then ``p`` with a bolus at that second, and look for a broken window.
 
-    ``running`` looks at a stopped pump as if it had just been started.
+    With an ``offset_s`` the pump is started then, if it was stopped, and its clock set to it.
     """
     w = c.window
     w.clear_ahead()
     w.ahead_epoch = c.base_epoch
     if c.t > w.t[w.n - 1] or c.seg_strokes:
         w.lay(c.t, c.seg_strokes)
-    ahead = Ahead(c, c.base_epoch)
-    if running:
-        ahead.stopped = False
-    full = not ahead.lay_out(p, start_s, strokes, seconds)
-    length = w.broken(c.t)
+    full = not Ahead(c, c.base_epoch).lay_out(p, start_s, strokes, seconds, offset_s)
+    for channel in range(w.channels):
+        more = c.monitor.margin_at(start_s, channel) - w.margin
+        w.margin_then[channel] = more if more > 0 else 0
+    length = w.broken(c.t, start_s)  # until then what runs now is kept under the ceilings that it was admitted to
+    for channel in range(w.channels):
+        w.margin_then[channel] = 0
     w.clear_ahead()
     if length == HOUR_S:
         return k.CEILING_1H
@@ -126,19 +137,21 @@ class Ahead:
         self.acc = c.acc
         self.left = c.bridge_left if c.bridging else 0
         self.bridge_rate = c.program.bridge_rate_pl_per_h
-        self.stopped = not c.allowed()
+        self.stopped = not c.loaded or not c.running  # a stop by an alarm may end at any time
+        self.offset_s = c.offset_s
+        self.prime_end_s = c.b_t0 + c.b_s if c.b_kind == k.PRIME else 0
         self.falling_back = c.alarms.base(c.program.response) == k.R_FALLBACK
         c.window.ahead_epoch = epoch
         # A running bolus and those that wait, each end to end, as the lane gives them.
         self.ends = [c.b_t0 + c.b_s] if c.b_kind else []
-        self.sizes = [c.b_n - c.b_done] if c.b_kind else []
+        self.sizes = [c.b_n - c.b_done if c.b_kind != k.PRIME else 0] if c.b_kind else []
         end = self.ends[0] if c.b_kind else c.t
         for i in range(c.q_len):
             end += c.q_s[i]
             self.ends.append(end)
             self.sizes.append(c.q_n[i])
 
-    def lay_out(self, p: "Program", start_s: int, strokes: int, seconds: int) -> bool:
+    def lay_out(self, p: "Program", start_s: int, strokes: int, seconds: int, offset_s: int) -> bool:
         """Knots from now until no window can reach what runs and what is asked for; False where memory is full."""
         c = self.c
         if not self._walk(c.program, start_s) if start_s > c.t else False:
@@ -146,6 +159,9 @@ class Ahead:
         if p is not c.program:
             self.left = p.bridge_pl * HOUR_S
             self.bridge_rate = p.bridge_rate_pl_per_h
+            self.falling_back = c.alarms.base(p.response) == k.R_FALLBACK
+        if offset_s != k.NEVER:
+            self.offset_s = offset_s
             self.stopped = False
         c.window.ahead_epoch = c.window.now_epoch
         if strokes:
@@ -162,17 +178,15 @@ class Ahead:
     def _walk(self, p: "Program", until_s: int) -> bool:
         while self.t < until_s:
             end, rate = self._stretch(p, until_s)
-            n = 0
-            if rate:
-                whole = self.acc + rate * (end - self.t)
-                n = whole // (p.stroke_nl * 1000 * HOUR_S)
-                self.acc = whole - n * p.stroke_nl * 1000 * HOUR_S
-                if self.left:
-                    self.left -= rate * (end - self.t)
-                    if self.left < 0:
-                        self.left = 0
-            if self.ends:
-                n += self._bolus_part(end)
+            whole = self.acc + rate * (end - self.t)
+            n = whole // self.c.unit
+            self.acc = whole - n * self.c.unit
+            bolus = self._bolus_part(end) if self.ends else 0
+            if self.left:
+                self.left -= rate * (end - self.t) + bolus * self.c.unit  # both draw old drug in
+                if self.left < 0:
+                    self.left = 0
+            n += bolus
             if not self.c.window.lay(end, n):
                 return False
             self.t = end
@@ -183,18 +197,35 @@ class Ahead:
         end = until_s
         if self.ends and self.ends[0] < end:
             end = self.ends[0]
-        if self.stopped:
+        if self.stopped or self.t < self.prime_end_s:
             return end, 0
         if self.left:
-            bridge_end = self.t - (-self.left // self.bridge_rate)
-            return (bridge_end if bridge_end < end else end), self.bridge_rate
-        phase = (self.t + self.c.offset_s - p.anchor_s) % p.cycle_s
+            rate = self.bridge_rate
+            if self.falling_back and rate < p.fallback_pl_per_h:
+                rate = p.fallback_pl_per_h
+            return self._bridge_end(end, rate), rate
+        phase = (self.t + self.offset_s - p.anchor_s) % p.cycle_s
         i = p.index(phase)
         if p.n_steps > 1:
             step_end = self.t + (p.step_s[i + 1] if i + 1 < p.n_steps else p.cycle_s) - phase
             if step_end < end:
                 end = step_end
         return end, p.rate_of(i) if self.falling_back else p.rate_pl_per_h[i]
+
+    def _bridge_end(self, end_s: int, rate: int) -> int:
+        """The first second by which base and bolus have moved what is left of the old drug, or ``end_s``."""
+        low = self.t
+        high = end_s
+        while high - low > 1:
+            middle = (low + high) // 2
+            moved = rate * (middle - self.t)
+            if self.ends:
+                moved += self.sizes[0] * (middle - self.t) // (self.ends[0] - self.t) * self.c.unit
+            if moved >= self.left:
+                high = middle
+            else:
+                low = middle
+        return high
 
     def _bolus_part(self, end_s: int) -> int:
         """Strokes of the first bolus that fall until ``end_s``; the last of them no later than its end."""

@@ -60,8 +60,8 @@ class Monitor:
         self.channels = p.n_channels
         for c in range(MAX_CHANNELS):
             self.charge[e * MAX_CHANNELS + c] = p.strength_ng_per_ml[c] * p.stroke_nl if c < p.n_channels else 0
-            self.limit_fg[c] = p.ceiling_1h_ng[c] * 1000000
-            self.limit_fg[MAX_CHANNELS + c] = p.ceiling_24h_ng[c] * 1000000
+            self.limit_fg[c] = p.ceiling_1h_ng[c] * 1000000 if c < p.n_channels else 0
+            self.limit_fg[MAX_CHANNELS + c] = p.ceiling_24h_ng[c] * 1000000 if c < p.n_channels else 0
         self.dead_strokes = dead_strokes
         self._measure()
         return True
@@ -79,7 +79,8 @@ class Monitor:
             if k < self.most_day:
                 self.most_day = k
         hour = self.most_hour // 64
-        day = self.most_day // (GROUPS - 64)
+        day = self.most_day if self.most_day < 24 * self.most_hour else 24 * self.most_hour
+        day = -(-day // (GROUPS - 64))  # rounded up: the groups of a full day must find room in the ring
         self.group = hour if hour > day else day
         if self.group == 0:
             self.group = 1
@@ -87,6 +88,30 @@ class Monitor:
     def margin(self) -> int:
         """By how many strokes the count may be too high: what admission keeps free."""
         return self.group + PAD + 1
+
+    def margin_at(self, at_s: int, channel: int) -> int:
+        """The same for windows that end after ``at_s``, while groups of earlier ceilings or strengths are in reach.
+
+        Strokes of another strength count as strokes of the present one by what they charge in ``channel``.
+        """
+        most = self.group if self.group > self.open_n else self.open_n
+        most += PAD + 1
+        before = self.gone
+        for i in range(self.n):
+            g = (self.first + i) % GROUPS
+            n = self.upto[g] - before + PAD + 1
+            before = self.upto[g]
+            if self.t[g] + DAY_S <= at_s:
+                continue
+            if self.epoch[g] != self.now_epoch:
+                n = -(-n * self.charge[self.epoch[g] * MAX_CHANNELS + channel] // self._charge(channel))
+            if n > most:
+                most = n
+        return most
+
+    def _charge(self, channel: int) -> int:
+        """Femtograms that a stroke of the present strength charges in a channel."""
+        return self.charge[self.now_epoch * MAX_CHANNELS + channel]
 
     def _epoch_for(self, p: "Program") -> int:
         for e in range(EPOCHS):

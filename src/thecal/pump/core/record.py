@@ -28,6 +28,8 @@ HEAD = 24  # magic, sequence, size, number and checksum of the program
 STATE = (0, 1)  # areas of the store
 PROGRAM = (2, 3)
 RESERVE_S = 900
+DAMAGED = -1  # in place of the sequence of a record
+BLANK = -2
 
 # What is kept, by owner: whole numbers first, then arrays.
 NUMBERS = (
@@ -65,6 +67,10 @@ class Store:
         """What an area holds; empty where it was never written."""
         return self.areas[area]
 
+    def holds(self, area: int, data: "bytearray") -> bool:
+        """Whether an area holds just this, read back from it."""
+        return self.areas[area] == data
+
 
 class Keeper:
     """Writes the state of one controller to a store, and reads it back at waking."""
@@ -77,19 +83,19 @@ class Keeper:
         self.saved_area = PROGRAM[1]
         self.saved_crc = 0
         self.program_buf = bytearray(RECORD_SIZE)
+        self.buf = bytearray(0)  # one record, made once
 
     def wake(self, hardware: "Hardware", motor: "Motor", log: "Log") -> Controller:
         """The controller as memory knows it, with what was reserved counted as delivered; a new one from blank memory.
 
         The controller is guarded: it delivers nothing until ``settle`` has written this state.
         """
-        a = self.store.read(STATE[0])
-        b = self.store.read(STATE[1])
+        a = _sequence(self.store.read(STATE[0]))
+        b = _sequence(self.store.read(STATE[1]))
         c = Controller(hardware, motor, log)
-        if a or b:
-            first, other = (a, b) if _sequence(a) >= _sequence(b) else (b, a)
-            self.older = STATE[1] if first is a else STATE[0]
-            alarm = self._wake_from(c, first, other)
+        if a != BLANK or b != BLANK:
+            self.older = STATE[1] if a >= b else STATE[0]
+            alarm = self._wake_from(c, self.store.read(STATE[1] - self.older), a >= 0 and b >= 0)
             self._count_doubt(c)
             if alarm != al.N_ALARMS:
                 _raise(c, alarm)
@@ -99,16 +105,17 @@ class Keeper:
         c.plan()
         return c
 
-    def _wake_from(self, c: Controller, first: "bytes", other: "bytes") -> int:
-        """Take over the newest sound state and its program; the answer is the alarm to raise, N_ALARMS for none."""
-        if _sound(first):
-            self.sequence = _sequence(first)
-        if not _sound(first) or not _unpack(c, first):
+    def _wake_from(self, c: Controller, newest: "bytes", both: bool) -> int:
+        """Take over the newest state and its program; the answer is the alarm to raise, N_ALARMS for none."""
+        known = _sequence(newest)
+        if known >= 0:
+            self.sequence = known
+        if known < 0 or not _unpack(c, newest):
             c.reserved = 0  # nothing is known; the full day that the alarm asks for stands for what was delivered
             return al.MEMORY_CRITICAL
-        if c.loaded and not self._wake_program(c, unpack_from("<I", first, 20)[0]):
+        if c.loaded and not self._wake_program(c, unpack_from("<I", newest, 20)[0]):
             return al.MEMORY_CRITICAL
-        return al.N_ALARMS if _sound(other) else al.MEMORY_MINOR
+        return al.N_ALARMS if both else al.MEMORY_MINOR
 
     def _wake_program(self, c: Controller, crc: int) -> bool:
         """Read the running program; False where neither area holds it, and then nothing may run."""
@@ -165,9 +172,11 @@ class Keeper:
         c.reserved = c.commanded + _next_strokes(c)
         self.sequence += 1
         c.dirty = False
-        record = _pack(c, self.sequence, self.saved_crc)
-        one = self._write(self.older, record)
-        two = self._write(STATE[1] - self.older, record)
+        if len(self.buf) == 0:
+            self.buf = bytearray(_size(c))
+        _pack(c, self.buf, self.sequence, self.saved_crc)
+        one = self._write(self.older, self.buf)
+        two = self._write(STATE[1] - self.older, self.buf)
         if not kept or not (one or two):
             _raise(c, al.MEMORY_CRITICAL)
             c.plan()
@@ -188,7 +197,7 @@ class Keeper:
     def _write(self, area: int, data: "bytearray") -> bool:
         """Write an area; whether it reads back."""
         self.store.write(area, data)
-        return self.store.read(area) == data
+        return self.store.holds(area, data)
 
 
 def _raise(c: Controller, alarm: int) -> None:
@@ -209,16 +218,20 @@ def _owners(c: Controller) -> "tuple[object, ...]":
     return (c, c.window, c.monitor, c.ledger, c.alarms, c.log)
 
 
-def _pack(c: Controller, sequence: int, crc: int) -> "bytearray":
-    """The state as bytes: magic, sequence, size, program number and checksum, numbers, arrays, CRC-32."""
+def _size(c: Controller) -> int:
+    """How many bytes a record has."""
     size = HEAD + 4
     for names in NUMBERS:
         size += 8 * len(names.split())
     for owner, names in zip(_owners(c), ARRAYS):
         for name in names.split():
             size += len(_part(owner, name))
-    buf = bytearray(size)
-    pack_into("<IIIqI", buf, 0, MAGIC, sequence, size, c.program.number, crc)
+    return size
+
+
+def _pack(c: Controller, buf: "bytearray", sequence: int, crc: int) -> None:
+    """Write the state as bytes: magic, sequence, size, program number and checksum, numbers, arrays, CRC-32."""
+    pack_into("<IIIqI", buf, 0, MAGIC, sequence, len(buf), c.program.number, crc)
     at = HEAD
     for owner, names in zip(_owners(c), NUMBERS):
         for name in names.split():
@@ -230,7 +243,6 @@ def _pack(c: Controller, sequence: int, crc: int) -> "bytearray":
             buf[at : at + len(raw)] = raw
             at += len(raw)
     pack_into("<I", buf, at, crc32(memoryview(buf)[:at]))
-    return buf
 
 
 def _part(owner: object, name: str) -> "bytes":
@@ -242,8 +254,10 @@ def _part(owner: object, name: str) -> "bytes":
 
 
 def _sequence(record: "bytes") -> int:
-    """The sequence of a sound record; -1 for any other."""
-    return unpack_from("<I", record, 4)[0] if _sound(record) else -1
+    """The sequence of a sound record; DAMAGED for any other, BLANK where nothing was ever written."""
+    if len(record) == 0:
+        return BLANK
+    return unpack_from("<I", record, 4)[0] if _sound(record) else DAMAGED
 
 
 def _sound(record: "bytes") -> bool:
@@ -257,7 +271,7 @@ def _sound(record: "bytes") -> bool:
 
 def _unpack(c: Controller, record: "bytes") -> bool:
     """Put a sound record into a new controller; False where it is of another layout."""
-    if len(record) != len(_pack(c, 0, 0)):
+    if len(record) != _size(c):
         return False
     c.program.number = unpack_from("<q", record, 12)[0]
     at = HEAD
@@ -270,7 +284,7 @@ def _unpack(c: Controller, record: "bytes") -> bool:
         for name in names.split():
             kept = getattr(owner, name)
             size = len(_part(owner, name))
-            raw = record[at : at + size]
+            raw = bytes(record[at : at + size])
             values = raw if isinstance(kept, bytearray) else array(_code(name), raw)
             for i in range(len(values)):
                 kept[i] = values[i]

@@ -40,6 +40,7 @@ class DoseWindow:
         self.channels = 0
         self.limit_fg = array("q", [0] * (2 * MAX_CHANNELS))  # ceilings of 1 h, then of 24 h
         self.margin = 0  # strokes that the monitor may count twice
+        self.margin_then = array("q", [0] * MAX_CHANNELS)  # and how many more while it holds earlier strengths
         self.at_s = 0  # where the last refusal broke: the end of that window
 
     def total(self) -> int:
@@ -55,10 +56,12 @@ class DoseWindow:
         if self.n == KNOTS:
             self._forget(now_s)
         if self.n == KNOTS:
-            # Bounded memory: the two newest stretches become one burst at the later time of them, which can only
-            # make the window stricter for what follows.
+            # Bounded memory: the two newest stretches, of one strength, become one burst at the later time of them,
+            # and the stretch before them reaches to it: later strokes can only make the window stricter for what
+            # follows.
             self.strokes[last] += strokes
             self.t[last] = now_s
+            self.t[last - 1] = now_s
             return False
         self.t[self.n] = now_s
         self.strokes[self.n] = self.strokes[last] + strokes
@@ -86,10 +89,11 @@ class DoseWindow:
         return KNOTS - self.n
 
     def load(self, program: "Program", now_s: int) -> bool:
-        """Take strengths and ceilings of a program; False where 24 h already hold strokes of too many strengths."""
+        """Take strengths and ceilings of a program; False where 24 h already hold strokes of too many strengths, or
+        too many changes of regime for another strength to be told from the one before."""
         p = program
         free = self._epoch_for(p, now_s)
-        if free < 0:
+        if free < 0 or (free != self.now_epoch and self.room(now_s) < 2):
             return False
         if free != self.now_epoch:
             self.since_s = now_s
@@ -147,15 +151,16 @@ class DoseWindow:
         self.ahead += 1
         return True
 
-    def broken(self, now_s: int) -> int:
+    def broken(self, now_s: int, after_s: int) -> int:
         """The window length (3600 or 86400) that what is laid out would break, with ``at_s`` set; 0 if none.
 
-        Every window that ends after ``now_s`` is tried, in every channel.
+        Every window that ends after ``after_s`` is tried, in every channel; the first of them too, since what was
+        delivered under a higher ceiling may be over this one until it leaves.
         """
         for first, window_s in ((MAX_CHANNELS, DAY_S), (0, HOUR_S)):
             only = self._tightest(first) if self.one_strength(now_s) else -1
             for c in range(self.channels):
-                if only in (-1, c) and self._breaks(c, window_s, self.limit_fg[first + c], now_s):
+                if only in (-1, c) and self._breaks(c, window_s, after_s):
                     return window_s
         return 0
 
@@ -168,19 +173,30 @@ class DoseWindow:
                 best = c
         return best
 
-    def _breaks(self, c: int, window_s: int, limit_fg: int, now_s: int) -> bool:
+    def _breaks(self, c: int, window_s: int, after_s: int) -> bool:
         """Slide one window over the knots: the head adds, the tail takes away, the sum is tried at every stop."""
         end = self.n + self.ahead
-        limit_fg -= (SLACK + self.margin) * self._dearest(c)
+        limit_fg = self.limit_fg[c if window_s == HOUR_S else MAX_CHANNELS + c]
+        margin = self.margin + self.margin_then[c]
+        limit_fg -= SLACK * self._dearest(c, after_s) + margin * self.charge[self.now_epoch * MAX_CHANNELS + c]
         head = 0  # knots before and at the head are behind it
         tail = 0
         total = 0  # femtograms in the whole stretches between knot tail and knot head
+        at = after_s + 1  # the end of the next window to try
         while head + 1 < end:
             # The window ends at the next knot of the head, or where its start reaches the next knot of the tail.
             e = self.t[head + 1]
             stop = self.t[tail + 1] + window_s
-            if stop < e:
-                if stop > now_s and self._over(c, head, tail, total, stop, window_s, limit_fg):
+            if at <= e and at <= stop:
+                if self._over(c, head, tail, total, at, window_s, limit_fg):
+                    self.at_s = at
+                    return True
+                begin = self.t[0] + window_s  # where the window lets go of the beginning of history
+                at = begin if begin > at else MAX_TIME_S
+                continue
+            if stop <= e:
+                # A burst is still counted here: it is in the window that ends a second earlier.
+                if stop > after_s and self._over(c, head, tail, total, stop, window_s, limit_fg):
                     self.at_s = stop
                     return True
                 tail += 1
@@ -188,17 +204,19 @@ class DoseWindow:
                 continue
             head += 1
             total += self._stretch(c, head)
-            if e > now_s and self._over(c, head, tail, total, e, window_s, limit_fg):
+            if e > after_s and self._over(c, head, tail, total, e, window_s, limit_fg):
                 self.at_s = e
                 return True
         return False
 
-    def _dearest(self, c: int) -> int:
-        """The most that a stroke in the memory charges in this channel."""
-        most = 0
-        for e in range(EPOCHS):
-            if self.charge[e * MAX_CHANNELS + c] > most:
-                most = self.charge[e * MAX_CHANNELS + c]
+    def _dearest(self, c: int, after_s: int) -> int:
+        """The most that a stroke in reach of any window after ``after_s`` charges in this channel."""
+        most = self.charge[self.now_epoch * MAX_CHANNELS + c]
+        for i in range(1, self.n + self.ahead):
+            if self.t[i] + DAY_S > after_s and self.strokes[i] != self.strokes[i - 1]:
+                fg = self.charge[self.epoch[i] * MAX_CHANNELS + c]
+                if fg > most:
+                    most = fg
         return most
 
     def _stretch(self, c: int, i: int) -> int:
