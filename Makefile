@@ -46,7 +46,7 @@ imports: $(DEV_READY)
 	$(BIN)/lint-imports
 
 unit: $(DEV_READY)
-	$(BIN)/pytest -n auto --cov --cov-report=term
+	$(BIN)/pytest -n auto -m "not long" --cov --cov-report=
 	$(BIN)/python scripts/coverage_gate.py
 
 docs: $(DEV_READY)
