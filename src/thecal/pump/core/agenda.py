@@ -68,7 +68,7 @@ def check(c: "Controller") -> None:
 
 def plan(c: "Controller") -> None:
     """Set the base rate for this second and find the next event."""
-    if c.b_kind and (not c.allowed() or (c.b_kind != PRIME and c.alarms.forbids_bolus())):
+    if (c.b_kind or c.q_len) and (not c.allowed() or (c.b_kind != PRIME and c.alarms.forbids_bolus())):
         c.cut_bolus()
     rate = _base_rate(c)
     if rate != c.rate:

@@ -269,6 +269,7 @@ class Controller:
             if self.alarms.on(al.STALL):
                 self.clear(al.STALL)
         if back > sent:
+            self.regular_at_s = self.t  # the base was more than the program says
             self.note(k.E_EXTRA, back - sent, 0)
             self.issue(al.OVER_DELIVERY)
         if (self.empty() and not self.alarms.on(al.EMPTY_RESERVOIR)) or (

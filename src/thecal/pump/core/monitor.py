@@ -89,10 +89,11 @@ class Monitor:
         """By how many strokes the count may be too high: what admission keeps free."""
         return self.group + PAD + 1
 
-    def margin_at(self, at_s: int, channel: int) -> int:
+    def margin_at(self, at_s: int, channel: int, going_on: bool) -> int:
         """The same for windows that end after ``at_s``, while groups of earlier ceilings or strengths are in reach.
 
-        Strokes of another strength count as strokes of the present one by what they charge in ``channel``.
+        Strokes of another strength count as strokes of the present one by what they charge in ``channel``. With
+        ``going_on`` groups like the newest one are made until then.
         """
         most = self.group if self.group > self.open_n else self.open_n
         most += PAD + 1
@@ -101,7 +102,7 @@ class Monitor:
             g = (self.first + i) % GROUPS
             n = self.upto[g] - before + PAD + 1
             before = self.upto[g]
-            if self.t[g] + DAY_S <= at_s:
+            if self.t[g] + DAY_S <= at_s and not (going_on and i == self.n - 1):
                 continue
             if self.epoch[g] != self.now_epoch:
                 n = -(-n * self.charge[self.epoch[g] * MAX_CHANNELS + channel] // self._charge(channel))
