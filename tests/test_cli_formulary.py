@@ -112,3 +112,15 @@ def test_options_may_stand_before_the_subcommand(capsys: pytest.CaptureFixture[s
     code = main(["formulary", "--json", "show", "morphine"])
     assert code == Exit.GO_ON
     assert json.loads(capsys.readouterr().out)["drug"]["code"] == "morphine"
+
+
+def test_a_name_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+    assert thecal(capsys, "formulary", "show", "morphine")[1].startswith("morphine: opioid")
+    assert "HYDROmorphone: " in thecal(capsys, "formulary", "show", "hydromorphone")[1]
+
+
+def test_where_a_mixture_was_kept_fits_its_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    kept = {fact.kept for drug in load().drugs.values() for fact in drug.stability}
+    assert {"in patients", "in implanted pumps", "in SynchroMed", "in vitro"} <= kept
+    assert not any("in in" in text or text.endswith(("vivo", "implanted", "not stated")) for text in kept)
+    assert "in patients" in thecal(capsys, "formulary", "show", "morphine")[1]

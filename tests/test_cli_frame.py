@@ -240,3 +240,29 @@ def test_a_terminal_that_knows_only_ascii() -> None:
     done = run("review", ORDER, PYTHONIOENCODING="ascii", COLUMNS="100")
     assert done.returncode in {0, 1, 2}
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "found", "allowed"),
+    [
+        (["plan", ORDER, "--lead", "5d"], "5d", "a whole number, 0 or more"),
+        (["plan", ORDER, "--lead", "-1"], "-1", "a whole number, 0 or more"),
+        (["plan", ORDER, "--boluses", "1.5"], "1.5", "a whole number, 0 or more"),
+        (["simulate", ORDER, "--seed", "-1"], "-1", "a whole number, 0 or more"),
+        (["plan", ORDER, "--only", "nothing"], "nothing", "dates, bridge, prime"),
+    ],
+)
+def test_a_wrong_value_is_said_in_our_words(
+    words: list[str], found: str, allowed: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == Exit.USAGE
+    err = " ".join(capsys.readouterr().err.split())
+    assert f"found '{found}'; allowed: {allowed}" in err
+    assert "; next: write one" in err
+    assert "Input should" not in err
+    assert "Value error" not in err
+
+
+def test_the_parts_of_a_plan_complete() -> None:
+    words = run(_THECAL_COMPLETE="complete_bash", COMP_WORDS="thecal plan --only ", COMP_CWORD="3")
+    assert {"dates", "restart", "worksheet"} <= set(words.stdout.split())

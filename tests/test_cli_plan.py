@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -396,3 +397,43 @@ def test_a_wrong_option_says_what_to_write(words: list[str], hint: str, capsys: 
     assert captured.out == ""
     assert hint in " ".join(captured.err.split())
     assert "Traceback" not in captured.err
+
+
+# What cannot be said ------------------------------------------------------------------------------------------------
+
+
+def test_a_part_that_has_nothing_to_say_says_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    only = ("--only", "restart", "--only", "titration")
+    out = thecal(capsys, BACLOFEN, *only)[1]
+    assert "No gap: the drug ran until this order." in out
+    assert "No steps are asked for: state --titrate-to, --step, --every." in out
+    assert set(parts(capsys, BACLOFEN, *only)) == {"restart", "titration"}
+    assert "Nothing ran before: the order has no [previous]." in thecal(capsys, ZICONOTIDE, *only)[1]
+    unknown = edited(tmp_path, FIRST, ('gap = "0 h"', ""))
+    assert "How long no drug ran is not stated" in thecal(capsys, unknown, *only)[1]
+
+
+def test_stock_without_its_sign(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", FIRST, "--stock", "morphine 25 mg/mL"]) == Exit.USAGE
+    assert "the = between drug and stock is missing" in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize("columns", [44, 60, 80, 100])
+def test_numbers_stay_with_their_units(
+    columns: int, new_strength: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    main(["plan", new_strength, *STOCK])
+    out = capsys.readouterr().out
+    assert "1.4 mg/day" in out
+    assert "\ue000" not in out
+    assert not re.search(r"^ *(mL|mg|mcg|mg/day|mL/day|days|h|min)\b", out, re.MULTILINE)
+    assert not re.search(r"[0-9]  +(mL|mg|mcg|mg/day|mL/day|h|min)\b", out)
+
+
+def test_the_arrival_of_the_same_fluid(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    main(["plan", FIRST, "--only", "bridge"])
+    lines = capsys.readouterr().out.splitlines()
+    facts = [text for text in lines if text.startswith(("dead volume:", "bridge:", "arrival:"))]
+    assert [len(text) - len(text.split(":", 1)[1].lstrip()) for text in facts] == [13, 13, 13]

@@ -75,8 +75,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> str:
     first = (path / "a.html").read_text("utf-8")
     assert (path / "b.html").read_text("utf-8") == first
     assert "20\N{NO-BREAK SPACE}mL" in first, "a line never ends between a number and its unit"
-    first = first.replace("\N{NO-BREAK SPACE}", " ")
-    return first
+    return first.replace("\N{NO-BREAK SPACE}", " ")
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from fractions import Fraction
 from pathlib import Path
@@ -217,3 +218,41 @@ def test_a_site_formulary_is_used(tmp_path: Path, capsys: pytest.CaptureFixture[
     ours = body(capsys, "review", str(FIRST), ON)["review"]["formulary_version"]
     theirs = body(capsys, "review", str(FIRST), ON, "--formulary", str(tmp_path))["review"]["formulary_version"]
     assert ours != theirs
+
+
+def test_of_a_scenario_the_starting_order_is_judged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "judged here is the starting order; thecal simulate reviews all 2." in spaced(capsys, str(FIRST))
+    assert body(capsys, "review", str(FIRST), ON)["later_orders"] == 1
+    text = FIRST.read_text("utf-8")
+    path = tmp_path / "order.toml"
+    path.write_text(text[: text.index("[[events]]")], "utf-8")
+    assert "judged here is the starting order; it has no other." in spaced(capsys, str(path))
+    path.write_text("events = 3\n" + text[: text.index("\n[run]")], "utf-8")
+    assert body(capsys, "review", str(path), ON)["later_orders"] == 0
+    order = str(EXAMPLES / "baclofen.toml")
+    assert "starting order" not in spaced(capsys, order)
+    assert body(capsys, "review", order, ON)["later_orders"] is None
+
+
+def spaced(capsys: pytest.CaptureFixture[str], path: str) -> str:
+    return " ".join(thecal(capsys, "review", path, ON)[1].split())
+
+
+def test_standard_input_has_a_name(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    for words in ("review", "plan"):
+        stdin = io.TextIOWrapper(io.BytesIO(FIRST.read_bytes()))
+        monkeypatch.setattr("sys.stdin", stdin)
+        assert thecal(capsys, words, "-", ON)[1].startswith(f"{words.capitalize()} of standard input\n")
+
+
+def test_a_rule_of_the_review_is_no_authority(capsys: pytest.CaptureFixture[str]) -> None:
+    _, out = thecal(capsys, "review", str(EXAMPLES / "hourly-instead-of-daily.toml"), ON)
+    assert "(a rule of this review)" in out
+    assert "Thecal review 1" not in out
+
+
+def test_what_an_example_excuses_is_what_it_gives_a_reason_for(capsys: pytest.CaptureFixture[str]) -> None:
+    found = body(capsys, "review", str(EXAMPLES / "hourly-instead-of-daily.toml"), ON)
+    assert found["exit"] == Exit.STOPPED
+    (stop,) = (f for f in found["review"]["findings"] if f["code"] == "fail-safe-stop-risk")
+    assert "so the pump stops" in stop["reason"]

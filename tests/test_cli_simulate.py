@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -285,7 +286,9 @@ def test_the_report_is_written_whole_or_not_at_all(
 
     monkeypatch.setattr(Path, "replace", full)
     assert main(["simulate", str(scenario), "--report", str(report)]) == Exit.NOT_WRITTEN
-    assert "No space left on device" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert "No space left on device" in err
+    assert "The run was done, and its report was not written." in " ".join(err.split())
     assert report.read_bytes() == first
     assert [p.name for p in report.parent.iterdir()] == ["report.html"]
 
@@ -320,3 +323,84 @@ def test_a_terminal_without_utf_8_gets_no_charts(
 
 def test_the_gravest_order_decides() -> None:
     assert min([Exit.GO_ON, Exit.STOPPED, Exit.REASON_NEEDED], key=simulating.GRAVEST.index) is Exit.STOPPED
+
+
+BRIDGE_NOTE = "While a bridge runs, stronger fluid leaves the reservoir than arrives; see"
+TWO_DRUGS = """
+[events.program]
+base = "continuous"
+dose = "1 mg/day"
+keep = ["fail_safe"]
+
+[[events.program.ceilings]]
+drug = "morphine"
+per_1h = "0.3 mg"
+per_24h = "2 mg"
+
+[[events.program.ceilings]]
+drug = "bupivacaine"
+per_1h = "0.75 mg"
+per_24h = "5 mg"
+"""
+
+
+def test_a_bridge_and_what_stayed_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    report = tmp_path / "report.html"
+    path = written(tmp_path, FIRST, ("days = 90", "days = 65"))
+    out = " ".join(thecal(capsys, path, "--report", str(report))[1].split())
+    page = report.read_text("utf-8")
+    stayed = "After the refill of 04 May 2026 the reservoir holds 5.95 mg/mL morphine (ordered 6 mg/mL), "
+    assert f"{BRIDGE_NOTE} 'A new fluid at the tip'." in out
+    assert stayed in out
+    assert "223.1 mcg/mL cloNIDine (ordered 225 mcg/mL): 0.5 mL of the old fluid stayed." in out
+    shown = unescape(page).replace("\u00a0", " ")
+    assert f"{BRIDGE_NOTE} 'Changes of fluid'." in shown
+    assert stayed in shown
+
+
+def test_a_weaker_fluid_has_no_such_bridge(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = " ".join(thecal(capsys, written(tmp_path, ORDER + RUN + WEAKER), "--teach")[1].split())
+    assert BRIDGE_NOTE not in out
+    assert "the reservoir holds 3.025 mg/mL morphine (ordered 3 mg/mL)" in out
+
+
+def test_a_drug_that_is_left_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    line = '  { drug = "clonidine", concentration = "112.5 mcg/mL" },\n'
+    assert line in WEAKER
+    path = written(tmp_path, ORDER + RUN + WEAKER.replace(line, "") + TWO_DRUGS)
+    out = " ".join(thecal(capsys, path, "--teach")[1].split())
+    assert "3.75 mcg/mL cloNIDine (not ordered)" in out
+
+
+def test_the_same_fluid_is_as_its_label_says(scenario: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "After the refill of" not in thecal(capsys, str(scenario))[1]
+
+
+def test_where_no_report_can_go_nothing_is_run(
+    scenario: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def ran(*_: object) -> None:
+        raise AssertionError("it was run")
+
+    monkeypatch.setattr(simulating, "_run", ran)
+    (tmp_path / "file").write_text("", "utf-8")
+    for target in (tmp_path, tmp_path / "file" / "report.html"):
+        assert main(["simulate", str(scenario), "--report", str(target)]) == Exit.NOT_WRITTEN
+        assert "Nothing was run." in capsys.readouterr().err
+
+
+def test_an_order_is_no_scenario(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = "this is an order, not a scenario: thecal review reads it; a scenario also has [run]"
+
+    def refused(path: str) -> str:
+        assert main(["simulate", path]) == Exit.FILE_REFUSED
+        return " ".join(capsys.readouterr().err.split())
+
+    assert said in refused(written(tmp_path, ORDER))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(ORDER.encode())))
+    assert said in refused("-")
+    assert said not in refused(written(tmp_path, ORDER + PRESS.format("03:10")))
+    assert "run" in refused(written(tmp_path, ORDER + PRESS.format("03:10")))
+    assert said not in refused(str(tmp_path / "none.toml"))

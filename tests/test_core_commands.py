@@ -17,7 +17,7 @@ from thecal.pump.core import codes as k
 from thecal.pump.core.commands import CONFIRM_WITHIN_S, Commands
 from thecal.pump.core.controller import QUEUE
 from thecal.pump.core.ledger import NEW, REMEMBERED, STARTS, Ledger
-from thecal.pump.core.program import RECORD_SIZE, SIZE, Program
+from thecal.pump.core.program import MAX_STARTS, RECORD_SIZE, SIZE, Program
 from thecal.pump.core.window import EPOCHS, KNOTS
 
 if TYPE_CHECKING:
@@ -67,7 +67,21 @@ def snapshot(w: World) -> dict[str, object]:
     monitor = whole["monitor"]
     assert isinstance(monitor, dict)
     monitor["charge"] = m.charge[m.now_epoch * 8 : m.now_epoch * 8 + 8].tolist()
-    for name in ("since_s", "first", "n", "n_old", "t", "upto", "epoch", "open_n", "open_t", "gone", "group"):
+    for name in (
+        "since_s",
+        "first",
+        "n",
+        "n_old",
+        "t",
+        "upto",
+        "epoch",
+        "open_n",
+        "open_t",
+        "gone",
+        "group",
+        "group_before",
+        "epoch_before",
+    ):
         monitor.pop(name)  # how its history is held, not what it holds
     return whole
 
@@ -765,6 +779,59 @@ def test_memory_in_doubt_is_cleared_after_a_day_at_the_earliest() -> None:
     w.c.run(100 + DAY)
     assert w.k.clear(al.MEMORY_CRITICAL) == k.GRANTED
     assert w.k.wait_s == 0
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda w: w.k.bolus(0),
+        lambda w: w.k.single(0, 0),
+        lambda w: w.k.prime(0, 0, 0, near_field=True),
+        lambda w: w.k.propose(bytearray()),
+        lambda w: w.k.confirm(b""),
+        lambda w: w.k.start(1),
+        lambda w: w.k.refill(-1),
+        lambda w: w.k.set_clock(-1),
+        lambda w: w.k.acknowledge(99),
+        lambda w: w.k.clear(99),
+        lambda w: w.k.stop(1),
+    ],
+)
+def test_no_answer_carries_the_wait_of_the_one_before(ask: Callable[[World], int]) -> None:
+    w = world(program())
+    w.k.wait_s = 99
+    ask(w)
+    assert w.k.wait_s == 0
+
+
+def test_values_at_the_edge_are_taken() -> None:
+    w = world(program(rates=((0, 0),), bolus=None))
+    assert w.k.set_clock(0) == k.GRANTED
+    assert w.k.set_clock(k.WEEK_S * 3500 - 1) == k.GRANTED
+    assert refused(w, lambda: w.k.set_clock(k.WEEK_S * 3500)) == k.BAD_VALUE
+    assert w.k.refill(w.c.hw.reservoir_nl) == k.GRANTED
+    assert w.k.single(10, 9) == k.GRANTED, "exactly as fast as the motor"
+    w = world(program(rates=((0, 1),), bolus=None))
+    assert refused(w, lambda: w.k.single(10, 9)) == k.BAD_VALUE
+    assert w.k.single(10, DAY) == k.GRANTED
+    assert w.k.prime(1, STROKE_NL, 5000, near_field=True) == k.RUNNING
+    w = world(program())
+    assert w.k.prime(1, STROKE_NL, STROKE_NL, near_field=True) == k.GRANTED
+
+
+def test_what_was_given_of_a_running_bolus_is_not_counted_again() -> None:
+    w = world(program(rates=((0, 0),), low_nl=0), level_nl=100 * STROKE_NL)
+    assert w.k.single(60, 600) == k.GRANTED
+    w.c.run(300)
+    assert w.c.usable_strokes() == 70
+    assert refused(w, lambda: w.k.single(39, 600)) == k.EMPTY
+    assert w.k.single(38, 600) == k.GRANTED
+
+
+def test_numbers_that_others_build_on() -> None:
+    assert CONFIRM_WITHIN_S == 300
+    assert (REMEMBERED, STARTS, MAX_STARTS) == (32, 48, 48)
+    assert NEW > k.NOT_NEEDED
 
 
 # The ledger

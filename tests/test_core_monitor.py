@@ -134,7 +134,7 @@ def test_over_several_programs_room_is_never_too_much_and_too_little_by_at_most_
             exact = o.room(now)
             assert room <= exact
             if exact < MAX_STROKES // 2:
-                assert room >= exact - max(m.margin_at(now, c, False) for c in range(m.channels)) or room == exact
+                assert room >= exact - max(m.margin_at(now, c) for c in range(m.channels)) or room == exact
             n = min(room * percent // 100, 3000)
             n = min(n, 2 * dt) if dt else n
             part = n * bolus // 100
@@ -232,25 +232,23 @@ def test_strokes_of_another_strength_are_charged_at_theirs() -> None:
 def test_margin_of_wider_and_of_stronger_groups_until_they_have_left() -> None:
     m = Monitor()
     m.load(strict((1_000_000,), (6400,), (6400,)), 0, 0)
-    assert m.margin_at(0, 0, False) == 100 + PAD + 1
+    assert m.margin_at(0, 0) == 100 + PAD + 1
     m.count(0, 100, 250)
     m.load(strict((1_000_000,), (640,), (640,)), 0, 100)
     assert m.margin() == 10 + PAD + 1
-    assert m.margin_at(100, 0, False) == 100 + PAD + 1
-    assert m.margin_at(99 + DAY_S, 0, False) == 50 + PAD + 1, (
-        "two have left, and the one that the change closed has not"
-    )
-    assert m.margin_at(100 + DAY_S, 0, False) == m.margin()
+    assert m.margin_at(100, 0) == 100 + PAD + 1
+    assert m.margin_at(99 + DAY_S, 0) == 50 + PAD + 1, "two have left, and the one that the change closed has not"
+    assert m.margin_at(100 + DAY_S, 0) == m.margin()
     m.load(strict((500_000,), (640,), (640,)), 0, 200)
-    assert m.margin_at(200, 0, False) == 2 * (100 + PAD + 1)
-    assert m.margin_at(100 + DAY_S, 0, False) == m.margin()
+    assert m.margin_at(200, 0) == 2 * (100 + PAD + 1)
+    assert m.margin_at(100 + DAY_S, 0) == m.margin()
 
 
 def test_an_open_group_that_grew_is_part_of_the_margin() -> None:
     m = Monitor()
     m.load(strict((1_000_000,), (100,), (100,)), 0, 0)
     m.open_n = 50
-    assert m.margin_at(0, 0, False) == 50 + PAD + 1
+    assert m.margin_at(0, 0) == 50 + PAD + 1
 
 
 def test_an_open_group_is_closed_after_an_hour_and_leaves() -> None:
@@ -316,7 +314,7 @@ def test_a_full_ring_of_another_strength_keeps_its_newest_group_open_and_takes_n
     assert m.open_n == 5
     assert m.room(GROUPS + 10) == 60_000 - 20 * GROUPS - 5
     assert not m.load(strict((3_000_000,), (60_000,), (60_000,)), 0, GROUPS + 20)
-    assert m.margin_at(GROUPS + 20, 0, False) > 5
+    assert m.margin_at(GROUPS + 20, 0) > 5
     m.count(GROUPS + 20, GROUPS + 30, 5)
     assert m.open_n == 10
     assert m.room(GROUPS + 30 + DAY_S) == 60_000 - 10, "it stays open for as long as the ring is full"

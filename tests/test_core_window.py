@@ -278,6 +278,25 @@ def test_most_strokes_is_of_the_tightest_channel_with_its_margins_off() -> None:
     assert w.most_strokes(DAY_S) == 9_000_000 * 10**6 // (4_000_000 * 250) - SLACK - 11
 
 
+def test_a_second_strength_has_its_own_charges_and_margin() -> None:
+    h = History(DoseWindow())
+    h.load((1_000, 1_000))
+    h.stretch(10, 0, 1)
+    h.load((1_000, 4_000))
+    h.w.margin = 3
+    for c in range(2 * MAX_CHANNELS):
+        h.w.limit_fg[c] = 10**15
+    h.w.limit_fg[1] = 80_000
+    assert h.w.most_strokes(HOUR_S) == 20 - SLACK - 3
+    h.stretch(DAY_S, 0, 0)
+    h.w.clear_ahead()
+    h.w.ahead_epoch = h.w.now_epoch
+    h.stretch(10, 0, 12, ahead=True)
+    assert h.w.broken(h.t - 10, h.t - 10) == 0
+    h.w.limit_fg[1] -= 1
+    assert h.w.broken(h.t - 10, h.t - 10) == HOUR_S
+
+
 def test_one_channel_decides_where_there_is_one_strength() -> None:
     h = History(DoseWindow())
     h.load((1_000, 1_000))
@@ -361,6 +380,25 @@ def test_memory_forgets_what_no_window_reaches_and_keeps_the_rest() -> None:
         for c in range(2 * MAX_CHANNELS):
             h.w.limit_fg[c] = 10**15
         h.w.limit_fg[MAX_CHANNELS] = h.worst(0, DAY_S, now) + (over + SLACK) * 1_000
+        assert h.w.broken(now, now) == expected
+
+
+@pytest.mark.parametrize("every_s", [900, 700, 3600])
+def test_memory_that_forgets_while_it_is_full_keeps_its_count(every_s: int) -> None:
+    # Nobody asks for room: the mark that finds memory full forgets by itself.
+    h = History(DoseWindow())
+    h.load((1_000, 1_000))
+    for i in range(3 * KNOTS):
+        h.stretch(every_s, 0, 1 + i % 7)
+        in_memory = [r for r in h.rows if r[0] > h.w.t[0]]
+        assert h.w.total() == sum(r[1] for r in in_memory)
+    now = h.t
+    h.w.clear_ahead()
+    h.stretch(10, 0, 1, ahead=True)
+    for over, expected in ((-1, DAY_S), (0, 0)):
+        for c in range(2 * MAX_CHANNELS):
+            h.w.limit_fg[c] = 10**15
+        h.w.limit_fg[MAX_CHANNELS] = h.worst(0, DAY_S, now) + (over * 2 + 1 + SLACK) * 1_000
         assert h.w.broken(now, now) == expected
 
 

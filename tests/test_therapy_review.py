@@ -322,7 +322,7 @@ def test_a_number_that_was_not_read_says_so() -> None:
     assert item.message == "dose: found 2 mg; allowed: 1 mg (PACC 2017, not verified)"
     assert item.text == item.message + "; next: ask"
     assert replace(item, source=replace(source, verified=True)).message == "dose: found 2 mg; allowed: 1 mg (PACC 2017)"
-    assert replace(item, source=rules().house).message == "dose: found 2 mg; allowed: 1 mg (Thecal review 1)"
+    assert replace(item, source=rules().house).message == "dose: found 2 mg; allowed: 1 mg (a rule of this review)"
     assert (item.authority, item.edition, item.verified) == ("PACC", "2017", False)
     assert item.stops
     assert not replace(item, reason="why").stops

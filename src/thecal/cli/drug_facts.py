@@ -134,9 +134,8 @@ def _stability(fact: Stability) -> Fact:
     drugs = " + ".join(sorted(fact.drugs)) + (" + any other" if fact.any_other else "")
     days = "no time stated" if fact.days is None else f"{fact.days:,} days"
     left = f" ({fact.remaining})" if fact.remaining else ""
-    where = fact.vessel_name or str(fact.vessel)
     fill = "" if fact.condition == "any" else str(fact.condition)
-    whom = ", ".join(w for w in (f"in {where}", fact.temperature or "", fill) if w)
+    whom = ", ".join(w for w in (fact.kept or "vessel not stated", fact.temperature or "", fill) if w)
     return Fact(drugs, f"{fact.outcome}, {days}{left}", whom, str(fact.kind), fact.source, fact.note or "")
 
 

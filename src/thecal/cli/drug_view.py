@@ -43,8 +43,14 @@ def show(console: Console, drug: Drug, formulary: Formulary) -> None:
     line(console, f"formulary {formulary.version[:12]}")
 
 
+def named(drug: Drug) -> str:
+    """The name for the eye, with the code behind it where files need another word."""
+    same = drug.display_name.casefold() == drug.code
+    return drug.display_name if same else f"{drug.display_name} [{drug.code}]"
+
+
 def _head(console: Console, drug: Drug) -> None:
-    line(console, f"{drug.display_name} ({drug.code}): {drug.drug_class}; {drug.status}", style="bold")
+    line(console, f"{named(drug)}: {drug.drug_class}; {drug.status}", style="bold")
     product = f", as {drug.approval.product}" if drug.approval.product else ""
     approved = {True: f"approved in the US{product}", False: "not approved in the US for this route", None: "unknown"}
     source = drug.approval.source

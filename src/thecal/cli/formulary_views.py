@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from thecal.cli import refusals
 from thecal.cli.answer import Answer
 from thecal.cli.drug_facts import drug_json, source_json
-from thecal.cli.drug_view import show
+from thecal.cli.drug_view import named, show
 from thecal.cli.exits import Exit
 from thecal.formulary import UnknownDrug, load
 
@@ -104,15 +104,9 @@ def _list(console: Console, formulary: Formulary) -> None:
     from thecal.cli.console import line, table
 
     rows = [
-        [_name(d), str(d.drug_class), str(d.status), str(d.withdrawal.risk), d.rate_unit]
+        [named(d), str(d.drug_class), str(d.status), str(d.withdrawal.risk), d.rate_unit]
         for d in formulary.drugs.values()
     ]
     table(console, ["drug", "class", "status", "if stopped", "dose in"], rows)
     line(console, "Facts with their sources, not recommendations: thecal formulary show DRUG")
     line(console, f"formulary {formulary.version[:12]}")
-
-
-def _name(drug: Drug) -> str:
-    """The name for the eye, with the code behind it where files need another word."""
-    same = drug.display_name.casefold() == drug.code
-    return drug.display_name if same else f"{drug.display_name} [{drug.code}]"

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from thecal.cli.planning import Case
     from thecal.formulary import Drug, Titration
 
+_RESTART = "Restart after a gap"
 _POPULATION = {
     Indication.CANCER_PAIN: Population.CANCER_PAIN,
     Indication.NON_CANCER_PAIN: Population.NON_CANCER_PAIN,
@@ -34,10 +35,14 @@ _POPULATION = {
 
 
 def restart_part(case: Case) -> Part | None:
-    """What a gap means for each drug; None where there was none, or where nobody knows of one (the review asks)."""
+    """What a gap means for each drug; None where there was none or none is known, unless this part is asked for."""
     previous = case.order.previous
-    if previous is None or not previous.gap:
-        return None
+    if previous is None:
+        return _nothing(case, "restart", _RESTART, "Nothing ran before: the order has no [previous].")
+    if previous.gap is None:
+        return _nothing(case, "restart", _RESTART, "How long no drug ran is not stated: [previous] has no gap.")
+    if not previous.gap:
+        return _nothing(case, "restart", _RESTART, "No gap: the drug ran until this order.")
     classes = {code: case.known.words(code).drug_class for code in case.order.mixture.drugs}
     state = restart(previous.gap, classes, published().tolerance)
     rows = []
@@ -56,7 +61,12 @@ def restart_part(case: Case) -> Part | None:
         "drugs": {d.drug: {"lost": d.state is Tolerance.LOST, "says": str(d.state)} for d in state.drugs},
     }
     facts = [("without drug", previous.gap.text("h")), ("begin", begin if state.from_empty else "with a reason")]
-    return Part("restart", "Restart after a gap", facts, Grid(["drug", "state", "rule"], rows), notes, body=body)
+    return Part("restart", _RESTART, facts, Grid(["drug", "state", "rule"], rows), notes, body=body)
+
+
+def _nothing(case: Case, key: str, title: str, why: str) -> Part | None:
+    """Why a part has nothing to say, for whoever asks for that part."""
+    return Part(key, title, notes=[why]) if key in case.asked.views else None
 
 
 def titration(case: Case) -> Part | None:
@@ -65,7 +75,7 @@ def titration(case: Case) -> Part | None:
     if asked.titrate_to is None:
         if asked.step is not None or asked.every is not None:
             raise typer.BadParameter("state the dose to reach as well", param_hint="--titrate-to")
-        return None
+        return _nothing(case, "titration", "Titration", "No steps are asked for: state --titrate-to, --step, --every.")
     if asked.step is None or asked.every is None:
         raise typer.BadParameter("state --step and --every as well", param_hint="--titrate-to")
     drug = case.known.words(case.order.mixture.primary.drug)

@@ -61,8 +61,9 @@ def _fresh(case: Case, dead: Volume, previous: Previous | None, body: dict[str, 
     if isinstance(found, Refusal):
         return [("arrival", found.message)]
     body["arrival"] = {"at": found.at.isoformat(), "after": found.after.as_json("h")}
-    what = "the line is empty of drug until" if previous is None else "what is filled now reaches the tip"
-    return [(what, f"{moment_text(found.at)}, {duration_text(found.after)} after the start, if nothing is primed")]
+    what = "the line is empty of drug until" if previous is None else "what is filled now reaches the tip on"
+    after = f"{duration_text(found.after)} after the start, if nothing is primed"
+    return [("arrival", f"{what} {moment_text(found.at)}, {after}")]
 
 
 def _bridged(case: Case, dead: Volume, previous: Previous, facts: list[tuple[str, str]], body: dict[str, Any]) -> Part:

@@ -37,7 +37,13 @@ def worksheet_part(case: Case) -> Part:
 def _stocks(case: Case) -> dict[str, Stock]:
     found: dict[str, Stock] = {}
     for entry in case.asked.stock:
-        name, _, text = entry.partition("=")
+        name, equals, text = entry.partition("=")
+        if not equals:
+            raise typer.BadParameter(
+                f"found {entry!r}: the = between drug and stock is missing; "
+                'allowed: DRUG=STOCK; next: write it as in "morphine=25 mg/mL"',
+                param_hint="--stock",
+            )
         try:
             code = case.known.drug_code(name.strip())
         except KeyError as unknown:

@@ -107,8 +107,8 @@ def _cap_text(cap: Stability | None) -> str:
     if cap is None:
         return "No source gives a stability time for this mixture: that is unknown, not unlimited. Ask the pharmacy."
     read = "" if cap.source.verified else ", NOT READ"
-    where = cap.vessel_name or cap.vessel
-    return f"Stability: {cap.days:,} days in {where} ({cap.source.name}{read}), the shortest time that applies."
+    where = cap.kept or "in a vessel that is not stated"
+    return f"Stability: {cap.days:,} days {where} ({cap.source.name}{read}), the shortest time that applies."
 
 
 def _lead(case: Case) -> Lead:

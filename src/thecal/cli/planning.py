@@ -12,7 +12,7 @@ from thecal.cli import plan_dose, plan_line, plan_pharmacy, plan_refill
 from thecal.cli.answer import NOTICE, Answer
 from thecal.cli.exits import Exit
 from thecal.cli.parts import moment_text
-from thecal.cli.references import references
+from thecal.cli.references import references, spoken
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -119,7 +119,7 @@ def _show(console: Console, path: Path, case: Case, parts: list[Part]) -> None:
     from thecal.cli.console import line, marked, unbroken
     from thecal.cli.review_view import mixture_text, patient_text
 
-    unbroken(console, f"Plan of {path}", style="bold")
+    unbroken(console, f"Plan of {spoken(path)}", style="bold")
     line(console, NOTICE)
     if case.file.title:
         line(console, case.file.title)

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from thecal.formulary import load
 from thecal.pump.families import Calibration, family
-from thecal.therapy.files import parse_order, read_order_file
+from thecal.therapy.file_problems import FileRefused
+from thecal.therapy.files import is_scenario, parse_order, read_order_file
+from thecal.therapy.toml_places import parse_document, read_document
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from thecal.formulary import Drug, Formulary
     from thecal.therapy.envelope import Envelope
     from thecal.therapy.files import Measured, OrderFile
+    from thecal.therapy.toml_places import Document
     from thecal.twin.scenario import Scenario
 
 STDIN = "-"
+_AN_ORDER = "this is an order, not a scenario: thecal review reads it; a scenario also has [run]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +50,28 @@ class References:
         """The scenario in a file; FileRefused names every problem."""
         from thecal.twin.scenario import parse_scenario, read_scenario
 
-        if str(path) == STDIN:
-            return parse_scenario(sys.stdin.buffer.read(), "<stdin>", drugs=self.drug_code, pumps=pump_envelope)
-        return read_scenario(path, drugs=self.drug_code, pumps=pump_envelope)
+        if str(path) != STDIN:
+            try:
+                return read_scenario(path, drugs=self.drug_code, pumps=pump_envelope)
+            except FileRefused as refused:
+                raise _of_an_order(refused, lambda: read_document(path)) from None
+        content = sys.stdin.buffer.read()
+        try:
+            return parse_scenario(content, "<stdin>", drugs=self.drug_code, pumps=pump_envelope)
+        except FileRefused as refused:
+            raise _of_an_order(refused, lambda: parse_document(content, "<stdin>")) from None
+
+
+def _of_an_order(refused: FileRefused, read: Callable[[], Document]) -> FileRefused:
+    """The same refusal; where the file is an order, what is missing says so."""
+    if not any(p.field == "run" for p in refused.problems) or is_scenario(read().values):
+        return refused
+    return FileRefused(tuple(replace(p, allowed=_AN_ORDER) if p.field == "run" else p for p in refused.problems))
+
+
+def spoken(path: Path) -> str:
+    """What a file is called in a heading."""
+    return "standard input" if str(path) == STDIN else str(path)
 
 
 def references(site: Path | None) -> References:

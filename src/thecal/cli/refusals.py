@@ -40,7 +40,9 @@ def of_formulary(refused: FormularyError) -> Answer:
     return _answer(problems)
 
 
-def of_words(code: str, path: str, found: str, allowed: str, exit_: Exit = Exit.FILE_REFUSED) -> Answer:
+def of_words(
+    code: str, path: str, found: str, allowed: str, exit_: Exit = Exit.FILE_REFUSED, *, then: str = _NEXT
+) -> Answer:
     """One problem that has no line: a directory that is not there, a drug that nobody knows, a file not written."""
     problem = {
         "code": code,
@@ -51,14 +53,14 @@ def of_words(code: str, path: str, found: str, allowed: str, exit_: Exit = Exit.
         "found": found,
         "allowed": allowed,
     }
-    return _answer([problem], exit_)
+    return _answer([problem], exit_, then)
 
 
-def _answer(problems: Sequence[dict[str, Any]], exit_: Exit = Exit.FILE_REFUSED) -> Answer:
-    return Answer(exit_, {"problems": list(problems)}, lambda console: _show(console, problems), on_stderr=True)
+def _answer(problems: Sequence[dict[str, Any]], exit_: Exit = Exit.FILE_REFUSED, then: str = _NEXT) -> Answer:
+    return Answer(exit_, {"problems": list(problems)}, lambda console: _show(console, problems, then), on_stderr=True)
 
 
-def _show(console: Console, problems: Sequence[dict[str, Any]]) -> None:
+def _show(console: Console, problems: Sequence[dict[str, Any]], then: str) -> None:
     from thecal.cli.console import line, marked, unbroken
 
     for problem in problems:
@@ -66,7 +68,7 @@ def _show(console: Console, problems: Sequence[dict[str, Any]]) -> None:
         marked(console, "found:  ", problem["found"], indent=2)
         marked(console, "allowed:", problem["allowed"], indent=2)
     count = len(problems)
-    line(console, f"{count:,} problem{'' if count == 1 else 's'}. {_NEXT}")
+    line(console, f"{count:,} problem{'' if count == 1 else 's'}. {then}")
 
 
 def _place(problem: dict[str, Any]) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from thecal.cli.answer import NOTICE
 from thecal.cli.console import bullets, heading, line, marked, table, unbroken
 from thecal.therapy.review import Severity
+from thecal.therapy.review.finding import HOUSE
 from thecal.therapy.sentence import ChangeSentence
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def show(console: Console, path: str, reviewed: Reviewed, known: References) -> 
     """The whole review."""
     unbroken(console, f"Review of {path}", style="bold")
     line(console, NOTICE)
+    _show_part(console, reviewed.file.later)
     about(console, reviewed, known)
     show_sentence(console, reviewed)
     show_achievable(console, reviewed)
@@ -37,6 +39,14 @@ def show(console: Console, path: str, reviewed: Reviewed, known: References) -> 
     console.print()
     line(console, reviewed.verdict, style="bold")
     line(console, f"formulary {reviewed.review.formulary_version[:12]}")
+
+
+def _show_part(console: Console, later: int | None) -> None:
+    """Of a scenario only the order at its start is judged here."""
+    if later is None:
+        return
+    others = "it has no other" if later == 0 else f"thecal simulate reviews all {later + 1:,}"
+    line(console, f"A scenario: judged here is the starting order; {others}.")
 
 
 def about(console: Console, reviewed: Reviewed, known: References) -> None:
@@ -122,7 +132,7 @@ def gate_text(finding: Finding) -> str:
 
 def source_text(finding: Finding) -> str:
     """Who says so, and whether the number was read there."""
-    return f"{finding.source.name}{'' if finding.verified or finding.authority == 'Thecal' else ', NOT READ'}"
+    return f"{finding.by}{'' if finding.verified or finding.authority == HOUSE else ', NOT READ'}"
 
 
 def _show_finding(console: Console, finding: Finding) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from thecal.cli.achievable import Achievable, achievable
 from thecal.cli.answer import Answer
 from thecal.cli.exits import Exit
-from thecal.cli.references import references
+from thecal.cli.references import references, spoken
 from thecal.cli.review_view import show
 from thecal.therapy.review import review
 from thecal.therapy.sentence import ChangeSentence, Sentence, say, say_change
@@ -73,7 +73,8 @@ def review_order(path: Path, site: Path | None, today: date) -> Answer:
     """The order in ``path``, judged by ``today``."""
     known = references(site)
     reviewed = judge(known.order(path), known, today)
-    return Answer(reviewed.exit, reviewed.as_json(), lambda console: show(console, str(path), reviewed, known))
+    body = {**reviewed.as_json(), "later_orders": reviewed.file.later}
+    return Answer(reviewed.exit, body, lambda console: show(console, spoken(path), reviewed, known))
 
 
 def judge(file: OrderFile, known: References, today: date | None) -> Reviewed:

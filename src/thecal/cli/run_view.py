@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 from thecal.cli.account import volume_text
 from thecal.cli.answer import NOTICE
 from thecal.cli.console import bullets, heading, line, marked, table, unbroken
+from thecal.cli.fluid_notes import fluid_notes
 from thecal.cli.parts import moment_text
+from thecal.cli.references import spoken
 from thecal.cli.review_view import mixture_text, patient_text
 from thecal.cli.review_view import show as show_review
 from thecal.cli.terminal_charts import show_charts
@@ -30,7 +32,7 @@ TEACHING = "TEACHING RUN: the review stops an order of this scenario. No pump ma
 def show(console: Console, path: Path, account: Account, report: Path | None) -> None:
     """The whole account."""
     scenario = account.scenario
-    unbroken(console, f"Simulation of {path}", style="bold")
+    unbroken(console, f"Simulation of {spoken(path)}", style="bold")
     line(console, NOTICE)
     if account.teach:
         line(console, TEACHING, style="bold red")
@@ -61,7 +63,7 @@ def show_stopped(
     for one in judged:
         if one.reviewed.review.hard or one.reviewed.achievable.refused is not None:
             line(console, f"The order of {moment_text(scenario.run.moment(one.at.at_s))}:", style="bold")
-            show_review(console, str(path), one.reviewed, known)
+            show_review(console, spoken(path), one.reviewed, known)
     console.print()
     line(
         console,
@@ -95,6 +97,8 @@ def _totals(console: Console, account: Account) -> None:
         console, ["drug", "ordered", "delivered", "arrived", "in the line", "in reservoir"], rows, numbers=range(1, 6)
     )
     line(console, "Delivered has left the reservoir; arrived has left the tip of the catheter (plug flow assumed).")
+    for text in fluid_notes(account, "A new fluid at the tip"):
+        line(console, text)
 
 
 def _boluses(console: Console, account: Account) -> None:

@@ -6,6 +6,7 @@ import os
 import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from errno import EISDIR
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from thecal.twin.scenario import Scenario
     from thecal.twin.trace import Trace
 
+_ELSEWHERE = "Make room for it or choose another place, and run the command again."
 GRAVEST = (Exit.STOPPED, Exit.PUMP_REFUSED, Exit.REASON_NEEDED, Exit.GO_ON)
 
 
@@ -53,6 +55,9 @@ def simulate_scenario(path: Path, site: Path | None, today: date | None, wanted:
     stops = gravest in (Exit.STOPPED, Exit.PUMP_REFUSED)
     if scenario.order.pump.fixed_flow is not None or (stops and not wanted.teach):
         return _stopped(path, scenario, judged, known, Exit.PUMP_REFUSED if not stops else gravest)
+    failed = None if wanted.report is None else _unwritable(wanted.report)
+    if failed is not None:
+        return failed
     account = Account(scenario, _run(scenario, wanted), judged, known, teach=stops)
     if wanted.report is not None:
         failed = _write(account, wanted)
@@ -122,11 +127,27 @@ def _write(account: Account, wanted: Wanted) -> Answer | None:
     try:
         _replace(wanted.report, text)
     except OSError as error:
-        found = error.strerror or str(error)
-        return refusals.of_words(
-            "not-written", str(wanted.report), found, "a file that can be written is needed", Exit.NOT_WRITTEN
-        )
+        return _not_written(wanted.report, error, "The run was done, and its report was not written. " + _ELSEWHERE)
     return None
+
+
+def _unwritable(path: Path) -> Answer | None:
+    """Found out before the run, which may be long: an answer where no file can be put at ``path``."""
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(EISDIR, "a directory")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        os.close(handle)
+        Path(name).unlink()
+    except OSError as error:
+        return _not_written(path, error, "Nothing was run. " + _ELSEWHERE)
+    return None
+
+
+def _not_written(path: Path, error: OSError, then: str) -> Answer:
+    found, allowed = error.strerror or str(error), "a file that can be written is needed"
+    return refusals.of_words("not-written", str(path), found, allowed, Exit.NOT_WRITTEN, then=then)
 
 
 def _replace(path: Path, text: str) -> None:

@@ -77,6 +77,17 @@ class Stability:
     any_other: bool = False
     note: str | None = None
 
+    @property
+    def kept(self) -> str:
+        """Where it was kept, as a sentence goes on: "in SynchroMed", "in patients"; empty where nothing is stated."""
+        if self.vessel_name in ("in vivo", "implanted"):
+            return "in patients" if self.vessel_name == "in vivo" else "in implanted pumps"
+        if self.vessel_name is not None:
+            return f"in {self.vessel_name}"
+        if self.vessel is Vessel.NOT_STATED:
+            return ""
+        return {Vessel.IN_VITRO: "in vitro", Vessel.PVC: "in PVC"}.get(self.vessel, f"in a {self.vessel}")
+
     def holds_for(self, drugs: frozenset[str]) -> bool:
         """True where the fact is about exactly this set of drugs."""
         return self.drugs < drugs if self.any_other else self.drugs == drugs

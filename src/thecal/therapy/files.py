@@ -7,7 +7,7 @@ Drugs and pump families are looked up by functions of the caller, so that nothin
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ from thecal.therapy.toml_fields import Section
 from thecal.therapy.toml_places import Reading, parse_document, read_document
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from thecal.therapy.toml_places import Document
@@ -33,6 +34,7 @@ __all__ = [
     "Problem",
     "PumpLookup",
     "Trouble",
+    "is_scenario",
     "order_in",
     "parse_order",
     "read_order",
@@ -60,12 +62,16 @@ PumpLookup = Callable[[str, Measured], Envelope]
 
 @dataclass(frozen=True, slots=True)
 class OrderFile:
-    """An order with what its file says beside it: a title, the pump's serial number and its calibration."""
+    """An order with what its file says beside it: a title, the pump's serial number and its calibration.
+
+    ``later`` is how many orders follow in a scenario, by its events; None where the file is an order alone.
+    """
 
     order: Order
     title: str | None = None
     serial: str | None = None
     calibration: Measured = field(default_factory=Measured)
+    later: int | None = None
 
 
 def read_order(path: str | Path, *, drugs: DrugLookup, pumps: PumpLookup) -> Order:
@@ -87,7 +93,24 @@ def _order_file(document: Document, drugs: DrugLookup, pumps: PumpLookup) -> Ord
     reading = Reading(document)
     top = Section.top(reading)
     top.ignore(*SCENARIO_ONLY)
-    return reading.result(order_in(top, drugs, pumps))
+    return replace(reading.result(order_in(top, drugs, pumps)), later=_later(document.values))
+
+
+def is_scenario(values: Mapping[str, object]) -> bool:
+    """True where a document holds a part that only a scenario has."""
+    return any(name in values for name in SCENARIO_ONLY)
+
+
+def _later(values: Mapping[str, object]) -> int | None:
+    """The events that change mixture or program; whether they can be used is for the reader of scenarios."""
+    if not is_scenario(values):
+        return None
+    events = values.get("events")
+    return sum(1 for e in events if isinstance(e, dict) and _orders(e)) if isinstance(events, list) else 0
+
+
+def _orders(event: Mapping[str, object]) -> bool:
+    return event.get("kind") in ("refill", "program") and ("mixture" in event or "program" in event)
 
 
 def order_in(top: Section, drugs: DrugLookup, pumps: PumpLookup) -> OrderFile:

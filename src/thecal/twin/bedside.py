@@ -139,7 +139,7 @@ class Bedside:
         """Another program with the mixture that is in; what is left of a bridge goes on before it."""
         force = self._in_force
         self._clear_alarms()
-        rest, old = self._rest_of_bridge(), force.old
+        rest, old = self._rest_of_bridge(program), force.old
         if program.bridge is None and rest is not None:
             program = replace(program, bridge=rest)
             self._happen(Kind.PROGRAM, f"{rest.volume.text('mL')} of the bridge are left and go before the new program")
@@ -152,11 +152,14 @@ class Bedside:
         if self._install(compiled, force.mixture, program, old, "the new program") and compiled.start:
             self._start()
 
-    def _rest_of_bridge(self) -> BridgeBolus | None:
+    def _rest_of_bridge(self, program: Program) -> BridgeBolus | None:
+        """What is left of a bridge; its bolus goes with a program that has none."""
         controller, bridge = self._implant.controller, self._in_force.bridge
         if bridge is None or not controller.bridging:
             return None
-        return replace(bridge, volume=Volume.of(Fraction(controller.bridge_left, HOUR_S * 1000), "nL"))
+        bolus = bridge.bolus_in_old_drug if program.patient_bolus is not None else None
+        left = Volume.of(Fraction(controller.bridge_left, HOUR_S * 1000), "nL")
+        return replace(bridge, volume=left, bolus_in_old_drug=bolus)
 
     def _compile(self, mixture: Mixture, program: Program, old: Mixture | None) -> Compiled | Refused:
         """Compile for this pump; ``old`` is what a bridge would push out."""
@@ -289,7 +292,7 @@ class Bedside:
             return "; ".join(r.message for r in fits.refusals)
         if event.mixture is None and event.program is None:
             return left, None
-        bridge = self._bridge(event.bridge, program, mixture) if event.mixture else self._rest_of_bridge()
+        bridge = self._bridge(event.bridge, program, mixture) if event.mixture else self._rest_of_bridge(program)
         if isinstance(bridge, Refusal):
             return bridge.message
         ordered = replace(program, bridge=bridge, priming=None, single_boluses=())

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from thecal.cli.account import counted, mass_text, volume_text, wait_text
 from thecal.cli.answer import NOTICE
+from thecal.cli.fluid_notes import fluid_notes
 from thecal.cli.report import charts
 from thecal.cli.report.markup import Markup, folded, joined, listed, table, tag, terms
 from thecal.cli.report.orders import orders
@@ -121,7 +122,10 @@ def _glance(account: Account) -> Markup:
     undone = counted(len(trace.refusals), "thing not done", "things not done")
     points.append(f"{counted(len(trace.fills), 'fill')}; {counted(len(trace.alarms), 'alarm')}; {undone}.")
     columns = ["drug", "ordered", "delivered", "arrived"]
-    return joined([table("Over the whole run", columns, rows, numbers=(1, 2, 3)), listed(points)])
+    notes = fluid_notes(account, "Changes of fluid")
+    return joined(
+        [table("Over the whole run", columns, rows, numbers=(1, 2, 3)), *(tag("p", n) for n in notes), listed(points)]
+    )
 
 
 def _doses(account: Account) -> Markup:

@@ -114,8 +114,9 @@ def _try(c: "Controller", p: "Program", start_s: int, strokes: int, seconds: int
     if c.t > w.t[w.n - 1] or c.seg_strokes:
         w.lay(c.t, c.seg_strokes)
     full = not Ahead(c, c.base_epoch).lay_out(p, start_s, strokes, seconds, offset_s)
+    going_on = p is not c.program and start_s > c.t and c.running
     for channel in range(w.channels):
-        more = c.monitor.margin_at(start_s, channel, start_s > c.t) - w.margin
+        more = c.monitor.margin_at(start_s, channel, going_on) - w.margin
         w.margin_then[channel] = more if more > 0 else 0
     length = w.broken(c.t, start_s)  # until then what runs now is kept under the ceilings that it was admitted to
     for channel in range(w.channels):

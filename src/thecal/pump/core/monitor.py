@@ -35,6 +35,8 @@ class Monitor:
         self.open_n = 0  # strokes of the group that is being filled
         self.open_t = 0
         self.group = 1  # strokes to a group
+        self.group_before = 1  # under the limits before the newest ones, with their strength
+        self.epoch_before = 0
         self.now_epoch = 0
         self.since_s = -DAY_S  # when the present strength was loaded
         self.channels = 0
@@ -56,6 +58,8 @@ class Monitor:
             return False
         if e != self.now_epoch:
             self.since_s = now_s
+        self.group_before = self.group
+        self.epoch_before = self.now_epoch
         self.now_epoch = e
         self.channels = p.n_channels
         for c in range(MAX_CHANNELS):
@@ -89,11 +93,11 @@ class Monitor:
         """By how many strokes the count may be too high: what admission keeps free."""
         return self.group + PAD + 1
 
-    def margin_at(self, at_s: int, channel: int, going_on: bool) -> int:
+    def margin_at(self, at_s: int, channel: int, going_on: bool = False) -> int:
         """The same for windows that end after ``at_s``, while groups of earlier ceilings or strengths are in reach.
 
         Strokes of another strength count as strokes of the present one by what they charge in ``channel``. With
-        ``going_on`` groups like the newest one are made until then.
+        ``going_on`` groups are made under the limits before the present ones until then.
         """
         most = self.group if self.group > self.open_n else self.open_n
         most += PAD + 1
@@ -102,17 +106,22 @@ class Monitor:
             g = (self.first + i) % GROUPS
             n = self.upto[g] - before + PAD + 1
             before = self.upto[g]
-            if self.t[g] + DAY_S <= at_s and not (going_on and i == self.n - 1):
-                continue
-            if self.epoch[g] != self.now_epoch:
-                n = -(-n * self.charge[self.epoch[g] * MAX_CHANNELS + channel] // self._charge(channel))
+            if self.t[g] + DAY_S > at_s:
+                n = self._in_present(n, self.epoch[g], channel)
+                if n > most:
+                    most = n
+        if going_on:
+            n = self._in_present(self.group_before + PAD + 1, self.epoch_before, channel)
             if n > most:
                 most = n
         return most
 
-    def _charge(self, channel: int) -> int:
-        """Femtograms that a stroke of the present strength charges in a channel."""
-        return self.charge[self.now_epoch * MAX_CHANNELS + channel]
+    def _in_present(self, strokes: int, epoch: int, channel: int) -> int:
+        """Strokes of a strength as strokes of the present one, by what they charge in a channel, rounded up."""
+        if epoch == self.now_epoch:
+            return strokes
+        fg = strokes * self.charge[epoch * MAX_CHANNELS + channel]
+        return -(-fg // self.charge[self.now_epoch * MAX_CHANNELS + channel])
 
     def _epoch_for(self, p: "Program") -> int:
         for e in range(EPOCHS):

@@ -55,6 +55,7 @@ class DoseWindow:
             return True
         if self.n == KNOTS:
             self._forget(now_s)
+            last = self.n - 1
         if self.n == KNOTS:
             # Bounded memory: the two newest stretches, of one strength, become one burst at the later time of them,
             # and the stretch before them reaches to it: later strokes can only make the window stricter for what

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from thecal.formulary import Source
     from thecal.quantities import Quantity
 
+HOUSE = "Thecal"
+"""The authority of the rules that no source states and this review goes by."""
+
 Amount = TypeVar("Amount", bound="Quantity")
 
 
@@ -237,6 +240,11 @@ class Finding:
         return self.source.edition
 
     @property
+    def by(self) -> str:
+        """Who says so, in words."""
+        return "a rule of this review" if self.authority == HOUSE else self.source.name
+
+    @property
     def verified(self) -> bool:
         """True where the number was read in the source that is named."""
         return self.source.verified
@@ -254,8 +262,8 @@ class Finding:
     @property
     def message(self) -> str:
         """What was found, what is allowed and who says so, in one line."""
-        note = "" if self.verified or self.authority == "Thecal" else ", not verified"
-        return f"{self.what}: found {self.found.text}; allowed: {self.allowed.text} ({self.source.name}{note})"
+        note = "" if self.verified or self.authority == HOUSE else ", not verified"
+        return f"{self.what}: found {self.found.text}; allowed: {self.allowed.text} ({self.by}{note})"
 
     @property
     def text(self) -> str:

@@ -322,7 +322,7 @@ def _too_long(case: Case, facts: Sequence[Stability]) -> Iterator[Finding]:
     for fact in (*binding, *studies):
         days = fact.days or 0
         if stays > days:
-            where = f" in {fact.vessel_name}" if fact.vessel_name else ""
+            where = f" {fact.kept}" if fact.vessel_name else ""
             yield find(
                 Code.STABILITY_EXCEEDED,
                 f"{_names(case)} in the pump until the low level",
