@@ -19,6 +19,7 @@ check: lint types imports unit docs
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Thecal needs Python 3.11 or later; found: $$($(PYTHON) --version 2>&1)"; exit 1; }
+	@echo "Setting up Thecal in $(VENV): once, about a minute."
 	$(PYTHON) -m venv $(VENV)
 
 $(RUN_READY): requirements.lock pyproject.toml | $(VENV)/bin/python

@@ -235,3 +235,22 @@ def test_counted_strokes_are_the_volume_of_the_schedule_rounded_down(rates: list
     w = world(program(rates=steps, cycle_s=3600, bolus=None))
     w.c.run(seconds)
     assert w.c.strokes == int(volume_by(steps, 3600, seconds) / (STROKE_NL * 1000))
+
+
+def test_a_bolus_is_cut_where_the_monitor_holds_it_without_a_base() -> None:
+    w = world(program(rates=((0, 0),)))
+    w.k.bolus(1)
+    w.c.run(100)
+    given = len(w.times())
+    w.c.monitor.most_hour = 0
+    w.c.run(5000)
+    assert len(w.times()) == given
+    assert w.c.b_kind == 0
+    assert w.c.alarms.on(9)
+
+
+def test_time_has_an_end() -> None:
+    w = world(program(), start=False)
+    w.c.t = codes.MAX_TIME_S - 100
+    w.c.plan()
+    assert w.c.run(codes.MAX_TIME_S + 1000) == codes.MAX_TIME_S

@@ -37,6 +37,7 @@ from thecal.therapy.bridge import (
     Pumped,
     Slug,
     Timeline,
+    bridge_between,
     check_bridge,
     check_flow,
     dose_in_old,
@@ -49,6 +50,7 @@ from thecal.therapy.bridge import (
 from thecal.therapy.line import BRIDGE_CAUTIONS
 from thecal.therapy.mixture import Mixture
 from thecal.therapy.pattern import Pattern, pattern_of, steady
+from thecal.therapy.program import Continuous, MinimumRate, Program
 from thecal.therapy.refusal import Code
 
 if TYPE_CHECKING:
@@ -248,3 +250,34 @@ def test_the_front_is_where_the_timeline_puts_it(base: Base, volume: Fraction, m
     assert old_ends == found.after
     assert all(t.mixture is not NEW for t in at_tip if t.start < found.after)
     assert mg("1").value == 1
+
+
+def steady_program(dose: str) -> Program:
+    return Program(Continuous(per_day(dose)))
+
+
+def test_the_bridge_between_two_mixtures_of_one_drug_gives_the_new_dose() -> None:
+    found = bridge_between(ml("0.35"), (steady_program("4"), TRIPLE), (steady_program("5"), NEW), PUMP)
+    assert found == plan_bridge(ml("0.35"), TRIPLE, per_day("5"))
+
+
+def test_a_drug_that_goes_on_as_another_ingredient_keeps_its_new_share() -> None:
+    led = mixture(bupivacaine="10", morphine="20")
+    found = bridge_between(ml("0.35"), (steady_program("4"), TRIPLE), (steady_program("2"), led), PUMP)
+    assert found == plan_bridge(ml("0.35"), TRIPLE, per_day("4"))
+
+
+def test_a_drug_that_ends_is_bridged_at_the_dose_it_had() -> None:
+    other = mixture(hydromorphone="2")
+    found = bridge_between(ml("0.35"), (steady_program("4"), TRIPLE), (steady_program("1"), other), PUMP)
+    assert found == plan_bridge(ml("0.35"), TRIPLE, per_day("4"))
+
+
+def test_the_bridge_between_is_refused_where_there_is_no_dose_or_no_such_flow() -> None:
+    before = (steady_program("4"), TRIPLE)
+    refused(
+        bridge_between(ml("0.35"), before, (Program(MinimumRate()), NEW), replace(PUMP, minimum_rate=None)),
+        Code.UNKNOWN,
+    )
+    refused(bridge_between(ml("0.35"), before, (steady_program("0"), NEW), PUMP), Code.NEVER)
+    refused(bridge_between(ml("0.35"), before, (steady_program("100,000"), NEW), PUMP), Code.ABOVE_CEILING)

@@ -395,11 +395,13 @@ def test_no_bridge_is_written_down_and_the_new_program_runs_at_once() -> None:
     assert Kind.BRIDGE_END not in {h.kind for h in trace.happenings}
 
 
-def test_bridge_for_a_drug_that_the_old_mixture_lacks_is_refused() -> None:
+def test_a_bridge_before_another_drug_keeps_the_old_dose() -> None:
     other = mixture(ziconotide="0.025")
     refill = changed(mixture=other, program=program(Continuous(per_day("0.01")), other))
     trace = simulate(scenario(order(program(STEADY)), refill))
-    assert "the old mixture" in trace.refusals[0].why
+    assert trace.refusals == ()
+    bridges = [i.compiled.program() for i in trace.installed if i.compiled.program().bridge_pl]
+    assert [p.bridge_rate_pl_per_h for p in bridges] == [trace.installed[0].compiled.program().rate_pl_per_h[0]]
 
 
 def test_bridge_in_a_second_drug_of_the_old_mixture_is_planned_from_it() -> None:

@@ -7,19 +7,25 @@ from typing import TYPE_CHECKING, Any
 from thecal.cli.parts import Grid, Part, date_text, moment_text, refusal_json
 from thecal.pump.families import family
 from thecal.quantities import duration_text
-from thecal.therapy.bridge import Arrival, Bridge, check_flow, doses_at, front_arrives, plan_bridge
-from thecal.therapy.doses import Totals, totals
+from thecal.therapy.bridge import (
+    Arrival,
+    Bridge,
+    bridge_between,
+    check_flow,
+    doses_at,
+    front_arrives,
+    plan_bridge,
+)
 from thecal.therapy.first_fill import plan_first_fill
 from thecal.therapy.line import BRIDGE_CAUTIONS, prime
 from thecal.therapy.pattern import pattern_of
-from thecal.therapy.program import DAY
 from thecal.therapy.refusal import Refusal
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from thecal.cli.planning import Case
-    from thecal.quantities import DoseRate, Flow, Volume
+    from thecal.quantities import Flow, Volume
     from thecal.therapy.bridge import DrugDose
     from thecal.therapy.mixture import Mixture
     from thecal.therapy.order import Order, Previous
@@ -101,19 +107,9 @@ def _planned(case: Case, dead: Volume, previous: Previous) -> tuple[str, Bridge 
 
 
 def planned_bridge(order: Order, dead: Volume, previous: Previous) -> Bridge | Refusal:
-    """The dead volume at the new program's average dose, or at the old one's where the old drug is not given on."""
-    old = previous.mixture
-    goes_on = old.primary.drug in order.mixture.drugs
-    program, mixture = (order.program, order.mixture) if goes_on else (previous.program, old)
-    found = totals(program, mixture, order.pump)
-    if isinstance(found, Refusal):
-        return found
-    made = plan_bridge(dead, old, mixture.follow(old.primary.drug, _average(found)))
-    return made if isinstance(made, Refusal) else check_flow(made, order.pump)
-
-
-def _average(found: tuple[Totals, ...]) -> DoseRate:
-    return found[0].average / DAY
+    """The bridge that therapy plans from what ran before to this order."""
+    before, after = (previous.program, previous.mixture), (order.program, order.mixture)
+    return bridge_between(dead, before, after, order.pump)
 
 
 def _bridge_rows(name: str, made: Bridge | Refusal, case: Case) -> list[list[str]]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from thecal.quantities import DoseRate, Duration, Flow, Volume
 from thecal.therapy.line import BRIDGE_CAUTIONS, Caution
-from thecal.therapy.pattern import later, week_second
+from thecal.therapy.pattern import later, pattern_of, week_second
 from thecal.therapy.refusal import Code, Refusal, at_least_text, at_most_text
 
 if TYPE_CHECKING:
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from thecal.therapy.envelope import Envelope
     from thecal.therapy.mixture import Mixture
     from thecal.therapy.pattern import Pattern
+    from thecal.therapy.program import Program
+
+    Ordered = tuple[Program, Mixture]
 
 SECOND = Duration.of(1, "s")
 
@@ -83,6 +86,23 @@ def check_flow(bridge: Bridge, pump: Envelope) -> Bridge | Refusal:
         f"{at_least_text(pump.flow_min, 'mL/day')} to {at_most_text(pump.flow_max, 'mL/day')}",
         "state a higher dose for the bridge" if low else "state a lower dose for the bridge",
     )
+
+
+def bridge_between(volume: Volume, before: Ordered, after: Ordered, pump: Envelope) -> Bridge | Refusal:
+    """The bridge from one mixture to the next, at one steady dose of the old primary ingredient.
+
+    Where that drug goes on it is the new program's average dose, else the old program's. ``before`` and ``after`` are
+    a program with its mixture.
+    """
+    (_, old), (_, new) = before, after
+    drug = old.primary.drug
+    program, mixture = after if drug in new.drugs else before
+    pattern = pattern_of(program.base, mixture, pump.minimum_rate)
+    if isinstance(pattern, Refusal):
+        return pattern
+    average = pattern.total / Duration.of(pattern.period_s, "s")
+    made = plan_bridge(volume, old, mixture.follow(drug, average))
+    return made if isinstance(made, Refusal) else check_flow(made, pump)
 
 
 def check_bridge(

@@ -15,8 +15,8 @@ from thecal.pump.channels import ChannelMap
 from thecal.pump.compile import Compiled, FixedFlow, Refused, compile_program, patient_reference
 from thecal.pump.core.codes import DAY_S, E_BRIDGE_END, GRANTED, HOUR_S
 from thecal.pump.core.commands import CLEARABLE
-from thecal.quantities import Duration, Volume, duration_text
-from thecal.therapy.bridge import dose_in_old, plan_bridge
+from thecal.quantities import Volume, duration_text
+from thecal.therapy.bridge import bridge_between
 from thecal.therapy.line import dead_volume
 from thecal.therapy.order import Order, Previous
 from thecal.therapy.pattern import Pattern, pattern_of, steady, week_second
@@ -303,20 +303,13 @@ class Bedside:
         """The bridge as it was stated, or as therapy plans it: the line, at the new program's dose in the old drug."""
         if not isinstance(bridge, PlannedBridge):
             return bridge if isinstance(bridge, BridgeBolus) else None
-        old, pattern = self._in_force.mixture, pattern_of(program.base, new, self._order.pump.minimum_rate)
-        if isinstance(pattern, Refusal):
-            return pattern
-        average = pattern.total / Duration.of(pattern.period_s, "s")
-        drug = old.primary.drug
-        dose = new.follow(drug, average) if drug in new.drugs else dose_in_old(new.primary.drug, average, old)
-        if isinstance(dose, Refusal):
-            return dose
-        planned = plan_bridge(self.dead, old, dose)
+        force = self._in_force
+        planned = bridge_between(self.dead, (force.program, force.mixture), (program, new), self._order.pump)
         if isinstance(planned, Refusal):
             return planned
         lasts = duration_text(planned.duration)
         self._happen(Kind.PROGRAM, f"a bridge is planned: {self.dead.text('mL')} of the old drug over {lasts}")
-        return BridgeBolus(self.dead, dose)
+        return BridgeBolus(self.dead, planned.doses[0].dose)
 
     def _tell(self, volume: Volume) -> None:
         """Tell the pump what its reservoir holds; a fill that was checked is never refused."""
