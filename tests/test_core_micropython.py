@@ -128,6 +128,7 @@ def webassembly() -> tuple[str, str]:
     return node, str(module)
 
 
+@pytest.mark.long
 @pytest.mark.outside
 @pytest.mark.parametrize("name", SCENES)
 def test_the_webassembly_build_writes_the_same_bytes(name: str) -> None:
