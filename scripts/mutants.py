@@ -40,8 +40,22 @@ TESTS_OF = (
     ("thecal.quantities", "tests/test_quantities*.py"),
     ("thecal.therapy", "tests/test_therapy*.py"),
     ("thecal.therapy", "tests/test_worked_examples*.py"),
-    ("thecal.pump.core", "tests/test_pump_core*.py"),
-    ("thecal.pump.core", "tests/test_core*.py"),
+    # In the core a module is asked of the tests that are about it: all of them together take minutes for each mutant.
+    *(
+        (f"thecal.pump.core.{module}", f"tests/test_core_{tests}.py")
+        for module in ("agenda", "controller")
+        for tests in ("run", "alarms", "commands")
+    ),
+    ("thecal.pump.core.alarms", "tests/test_core_alarms.py"),
+    ("thecal.pump.core.commands", "tests/test_core_commands.py"),
+    ("thecal.pump.core.foresight", "tests/test_core_commands.py"),
+    ("thecal.pump.core.hardware", "tests/test_core_run.py"),
+    ("thecal.pump.core.ledger", "tests/test_core_commands.py"),
+    ("thecal.pump.core.log", "tests/test_core_log.py"),
+    ("thecal.pump.core.monitor", "tests/test_core_monitor.py"),
+    ("thecal.pump.core.program", "tests/test_core_program.py"),
+    ("thecal.pump.core.record", "tests/test_core_record.py"),
+    ("thecal.pump.core.window", "tests/test_core_window.py"),
 )
 
 
@@ -70,8 +84,8 @@ class Score:
 
 
 def test_files(module: str = "") -> list[str]:
-    """The test files of the room that ``module`` is in; of every listed room where it is empty."""
-    patterns = [pattern for room, pattern in TESTS_OF if not module or module.startswith(room)]
+    """The test files of what ``module`` is in, or of what lies in it; of every listed room where it is empty."""
+    patterns = [pattern for room, pattern in TESTS_OF if module.startswith(room) or room.startswith(module)]
     return sorted({p.relative_to(ROOT).as_posix() for pattern in patterns for p in ROOT.glob(pattern)})
 
 
@@ -84,13 +98,13 @@ def of_its_room(mutant_name: str | None, tests: Iterable[str]) -> list[str]:
     return sorted(functions)
 
 
-def prepare() -> None:
-    """Tell mutmut which tests there are, and which of them are asked about which mutant."""
+def prepare(module: str) -> None:
+    """Tell mutmut which tests there are for ``module``, and which of them are asked about which mutant."""
     from mutmut.configuration import config
     from mutmut.runners.harness import PytestRunner
     from mutmut.utils.file_utils import change_cwd
 
-    config().pytest_add_cli_args_test_selection = test_files()
+    config().pytest_add_cli_args_test_selection = test_files(module)
 
     def run_tests(self: PytestRunner, *, mutant_name: str | None, tests: Iterable[str]) -> int:
         chosen = of_its_room(mutant_name, tests)
@@ -218,7 +232,7 @@ def main(arguments: list[str]) -> int:
 
         if not chosen.resume:
             shutil.rmtree("mutants", ignore_errors=True)
-        prepare()
+        prepare(chosen.module)
         _run([] if chosen.module == "thecal" else [f"{chosen.module}.*"], chosen.processes)
     scores = collect(chosen.module)
     if not scores:
