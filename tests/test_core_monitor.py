@@ -399,3 +399,33 @@ def test_it_imports_neither_the_controller_nor_the_window(banned: str) -> None:
             names |= {a.name for a in node.names}
     assert not any(banned in name for name in names)
     assert "codes" in names
+
+
+def test_while_the_earlier_program_goes_on_its_groups_are_part_of_the_margin() -> None:
+    m = Monitor()
+    m.load(strict((1_000_000,), (6400,), (6400,)), 0, 0)
+    m.load(strict((1_000_000,), (640,), (640,)), 0, 100)
+    assert m.margin_at(100, 0) == 10 + PAD + 1
+    assert m.margin_at(100, 0, going_on=True) == 100 + PAD + 1
+    m.load(strict((1_000_000,), (12_800,), (12_800,)), 0, 200)
+    assert m.margin_at(200, 0, going_on=True) == 200 + PAD + 1, "the wider of the two"
+
+
+def test_strokes_of_another_strength_count_by_what_they_charge_in_each_channel() -> None:
+    m = Monitor()
+    m.load(strict((3_000_000, 1_000_000), (6400, 6400), (6400, 6400)), 0, 0)
+    m.count(0, 100, 100)
+    m.load(strict((2_000_000, 4_000_000), (640, 640), (640, 640)), 0, 100)
+    assert m.margin_at(100, 0) == -(-(100 + PAD + 1) * 3 // 2)
+    assert m.margin_at(100, 1) == -(-(100 + PAD + 1) // 4)
+    assert m.margin_at(100, 0, going_on=True) == -(-(100 + PAD + 1) * 3 // 2)
+    assert m.margin_at(100 + DAY_S, 1, going_on=True) == -(-(100 + PAD + 1) // 4)
+
+
+def test_the_last_stroke_that_fits() -> None:
+    m = Monitor()
+    m.load(strict((1_000_000,), (64,), (64,)), 0, 0)
+    m.count(0, 10, 63)
+    assert m.room(10) == 1
+    m.count(10, 11, 1)
+    assert m.room(11) == 0
