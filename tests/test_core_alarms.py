@@ -42,14 +42,17 @@ ROWS = {
     al.HELD: (True, "over", NO, True),
     al.POWER_LOST: (False, "power", CHOSEN, False),
     al.CLOCK_DOUBT: (False, "clock", CHOSEN, False),
+    al.BATTERY_RESET: (True, "power", CHOSEN, True),
+    al.SHORT_STALLS: (False, "motor", NO, False),
 }
 ANSWERS = (
     "GRANTED DUPLICATE STOPPED NO_PROGRAM NO_BOLUS LOCKOUT COUNT RUNNING BRIDGE CEILING_1H CEILING_24H HISTORY_FULL "
-    "EMPTY ALARM STALE_ID BAD_VALUE NEAR_FIELD PRIMED QUEUE_FULL UNKNOWN EXPIRED MEMORY NOT_NEEDED"
+    "EMPTY ALARM STALE_ID BAD_VALUE NEAR_FIELD PRIMED QUEUE_FULL UNKNOWN EXPIRED MEMORY NOT_NEEDED "
+    "VOIDED OTHER_PATIENT DOCUMENT"
 )
 EVENTS = (
     "E_BOOT E_PROGRAM E_STOP E_START E_BOLUS E_BOLUS_END E_BOLUS_CUT E_REFUSED E_REFILL E_ALARM E_CLEAR E_ACK "
-    "E_BRIDGE_END E_HELD E_CLOCK E_PRIME E_TOTAL E_EXTRA E_BRIDGE_CUT"
+    "E_BRIDGE_END E_HELD E_CLOCK E_PRIME E_TOTAL E_EXTRA E_BRIDGE_CUT E_VOIDED E_TEST"
 )
 SETS = st.sets(st.sampled_from(sorted(ROWS)))
 
@@ -170,8 +173,8 @@ def test_issued_acknowledged_cleared(alarm: int) -> None:
 
 def test_the_codes_are_closed_sets() -> None:
     """A value is part of logs and records: it never gets a second meaning, and its number never moves."""
-    assert [getattr(codes, name) for name in ANSWERS.split()] == list(range(23))
-    assert [getattr(codes, name) for name in EVENTS.split()] == list(range(1, 20))
+    assert [getattr(codes, name) for name in ANSWERS.split()] == list(range(26))
+    assert [getattr(codes, name) for name in EVENTS.split()] == list(range(1, 22))
     assert (codes.PATIENT, codes.SINGLE, codes.PRIME) == (1, 2, 3)
     assert list(CLASSES.values()) == list(range(codes.N_FAULTS))
     assert (codes.R_STOP, codes.R_FALLBACK, codes.R_CONTINUE) == (0, 1, 2)

@@ -547,7 +547,7 @@ def test_the_record_keeps_everything_that_waking_cannot_find_again() -> None:
     assert c.staged_at_s == codes.NEVER
     assert c.event_s == c.t
     assert calcsize("<IIIqI") == record.HEAD
-    assert (int.from_bytes(b"2SHT", "little"), 900) == (record.MAGIC, record.RESERVE_S)
+    assert (int.from_bytes(b"3SHT", "little"), 900) == (record.MAGIC, record.RESERVE_S)
     assert unpack_from("<IIIqI", raw) == (record.MAGIC, 7, len(raw), life.c.program.number, 9)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -104,7 +105,7 @@ def dearest(rows: list[tuple[int, int, int, int]], channel: int, strengths: tupl
     future=st.lists(STRETCH, min_size=1, max_size=12),
     acc=st.integers(0, 3599),
     margin=st.integers(0, 30),
-    over=st.integers(-3, STRICTEST + 33),
+    over=st.one_of(st.integers(-3, -1), st.integers(-3, STRICTEST + 33)),
     channel=st.integers(0, 1),
     window_s=st.sampled_from([HOUR_S, DAY_S]),
 )
@@ -491,3 +492,254 @@ def test_what_is_laid_out_after_a_full_memory_is_seen() -> None:
             h.w.limit_fg[c] = 10**15
         h.w.limit_fg[0] = h.worst(0, HOUR_S, now) + (over + SLACK) * 1_000
         assert h.w.broken(now, now) == expected
+
+
+# One boundary each: what a window, a strength or a margin counts to the stroke and to the second
+
+
+def loose(h: History) -> None:
+    """Ceilings that nothing breaks; what is laid out from here on has the present strength."""
+    h.w.ahead_epoch = h.w.now_epoch
+    for c in range(2 * MAX_CHANNELS):
+        h.w.limit_fg[c] = 10**15
+
+
+def tight_to(h: History, at: int, exact_fg: int, now_s: int, window_s: int) -> None:
+    """The ceiling at ``at`` is just kept at ``exact_fg``, and broken a femtogram under it."""
+    h.w.limit_fg[at] = exact_fg
+    assert h.w.broken(now_s, now_s) == 0
+    h.w.limit_fg[at] = exact_fg - 1
+    assert h.w.broken(now_s, now_s) == window_s
+
+
+def test_a_new_window_is_empty() -> None:
+    w = DoseWindow()
+    arrays = {n: (v.typecode, v.tolist()) for n, v in vars(w).items() if isinstance(v, array)}
+    assert arrays == {
+        "t": ("I", [0] * (KNOTS + AHEAD)),
+        "strokes": ("I", [0] * (KNOTS + AHEAD)),
+        "charge": ("q", [0] * (EPOCHS * MAX_CHANNELS)),
+        "limit_fg": ("q", [0] * (2 * MAX_CHANNELS)),
+        "margin_then": ("q", [0] * MAX_CHANNELS),
+    }
+    assert w.epoch == bytearray(KNOTS + AHEAD)
+    numbers = {n: v for n, v in vars(w).items() if isinstance(v, int) and v != 0}
+    assert numbers == {"n": 1, "since_s": -DAY_S}
+    assert w.channels == w.at_s == w.ahead == w.margin == 0
+
+
+def test_a_full_memory_takes_changes_again_after_a_day() -> None:
+    w = DoseWindow()
+    assert w.load(program(), 0)
+    for i in range(KNOTS - 1):
+        assert w.mark(10 * i + 10, 1 + i % 2)
+    total = w.total()
+    assert not w.mark(KNOTS * 10, 3)
+    assert (w.t[KNOTS - 3], w.t[KNOTS - 2], w.t[KNOTS - 1]) == (10 * (KNOTS - 3), KNOTS * 10, KNOTS * 10)
+    assert w.total() == total + 3
+    assert w.mark(KNOTS * 10 + DAY_S, 4)
+    assert (w.n, w.total()) == (2, 4)
+
+
+def test_forgetting_keeps_the_strength_of_what_stays() -> None:
+    h = History(DoseWindow())
+    for i, strength in enumerate((1_000, 3_000, 7_000)):
+        h.load((strength, 1))
+        h.stretch(100 + i, 0, 5 + i)
+    assert h.load((9_000, 1))
+    h.t = 100 + DAY_S
+    assert h.load((20_000, 1))
+    assert (h.w.n, h.w.t[0], h.w.t[1], h.w.t[2]) == (3, 100, 201, 303)
+    assert (list(h.w.strokes[:3]), list(h.w.epoch[1:3])) == ([0, 6, 13], [1, 2])
+
+
+def test_memory_is_looked_through_when_it_is_more_than_half_full() -> None:
+    w = DoseWindow()
+    for i in range(KNOTS // 2 - 1):
+        w.mark(10 * i + 10, 1)
+    assert w.n == KNOTS // 2
+    assert w.room(2 * DAY_S) == KNOTS - KNOTS // 2
+    w.mark(DAY_S, 1)
+    assert w.room(3 * DAY_S) == KNOTS - 1
+
+
+def test_another_strength_needs_two_free_places() -> None:
+    for free, taken in ((2, True), (1, False)):
+        h = History(DoseWindow())
+        h.load((1_000, 1_000))
+        for i in range(KNOTS - 1 - free):
+            h.stretch(10, 0, 1 + i % 2)
+        assert h.w.room(h.t) == free
+        assert h.load((3_000, 1_000)) is taken
+
+
+def test_a_program_is_charged_as_it_says_and_only_in_its_channels() -> None:
+    w = DoseWindow()
+    p = program(strengths=(1_000, 7), per_1h=(11, 12), per_24h=(13, 14))
+    p.strength_ng_per_ml[2] = p.ceiling_1h_ng[2] = p.ceiling_24h_ng[2] = 5
+    assert w.load(p, 0)
+    assert list(w.charge[:MAX_CHANNELS]) == [250_000, 1_750, 0, 0, 0, 0, 0, 0]
+    assert list(w.limit_fg[:2]) == [11_000_000, 12_000_000]
+    assert list(w.limit_fg[MAX_CHANNELS : MAX_CHANNELS + 2]) == [13_000_000, 14_000_000]
+    assert set(w.limit_fg[2:MAX_CHANNELS]) == set(w.limit_fg[MAX_CHANNELS + 2 :]) == {1 << 61}
+
+
+def test_the_present_strength_keeps_its_place_while_another_is_tried() -> None:
+    h = History(DoseWindow())
+    h.load((1_000, 1_000))
+    h.stretch(100, 0, 5)
+    assert h.w.n == 2
+    for i in range(1, EPOCHS):
+        assert h.load((1_000 + i, 1_000))
+        assert h.w.now_epoch == i if i < 3 else h.w.now_epoch != 2
+    assert h.load((1_002, 1_000))
+    assert h.w.now_epoch == 2, "it can be put back as it was"
+
+
+def test_most_strokes_are_whole_ones() -> None:
+    w = DoseWindow()
+    assert w.load(program(strengths=(4_000_000,), per_1h=(1_000_999,), per_24h=(9_000_999,)), 0)
+    assert w.most_strokes(HOUR_S) == 1000 - SLACK
+    assert w.most_strokes(DAY_S) == 9000 - SLACK
+
+
+@pytest.mark.parametrize("window_s", [HOUR_S, DAY_S])
+def test_after_a_change_of_strength_every_channel_is_looked_at(window_s: int) -> None:
+    # In strokes of the present strength the first channel is the tightest; the second one is full of earlier strokes.
+    h = History(DoseWindow())
+    h.load((1_000, 20_000))
+    h.stretch(100, 0, 100)
+    h.load((1_000, 1_000))
+    loose(h)
+    h.stretch(10, 0, 1, ahead=True)
+    first = 0 if window_s == HOUR_S else MAX_CHANNELS
+    h.w.limit_fg[first] = 300_000
+    h.w.limit_fg[first + 1] = 1_500_000
+    assert h.w.broken(100, 100) == window_s
+
+
+@pytest.mark.parametrize("window_s", [HOUR_S, DAY_S])
+@pytest.mark.parametrize("tightest", [0, 1, 2])
+def test_the_tightest_of_three_channels_decides(tightest: int, window_s: int) -> None:
+    w = DoseWindow()
+    p = program(strengths=(1_000, 3_000, 2_000), per_1h=(1,) * 3, per_24h=(1,) * 3, stroke_nl=1)
+    assert w.load(p, 0)
+    w.mark(DAY_S, 0)
+    w.lay(DAY_S + 100, 50)
+    first = 0 if window_s == HOUR_S else MAX_CHANNELS
+    for fits, answer in ((50, 0), (49, window_s)):
+        for c in range(2 * MAX_CHANNELS):
+            w.limit_fg[c] = 10**15
+        for c, strength in enumerate((1_000, 3_000, 2_000)):
+            w.limit_fg[first + c] = ((fits if c == tightest else 60) + SLACK) * strength
+        assert w.broken(DAY_S, DAY_S) == answer
+
+
+def test_a_margin_for_earlier_strengths_is_kept_free_too() -> None:
+    h = History(DoseWindow())
+    h.load((1_000, 1_000))
+    h.w.margin = 7
+    h.w.margin_then[1] = 3
+    h.stretch(10, 0, 10)
+    loose(h)
+    h.stretch(10, 0, 10, ahead=True)
+    tight_to(h, 1, (20 + SLACK + 7 + 3) * 1_000, 10, HOUR_S)
+    loose(h)
+    tight_to(h, 0, (20 + SLACK + 7) * 1_000, 10, HOUR_S)
+
+
+def test_the_first_window_to_come_is_tried() -> None:
+    # What fell in the first second is in the window that ends at HOUR_S, and in none after it.
+    h = History(DoseWindow())
+    h.load((1_000, 1_000))
+    h.stretch(1, 0, 100)
+    h.stretch(HOUR_S - 2, 0, 0)
+    loose(h)
+    h.stretch(HOUR_S, 0, 0, ahead=True)
+    h.w.limit_fg[0] = (99 + SLACK) * 1_000
+    assert h.w.broken(HOUR_S - 1, HOUR_S - 1) == HOUR_S
+    assert h.w.at_s == HOUR_S
+    assert h.w.broken(HOUR_S, HOUR_S) == 0
+
+
+def test_a_window_that_has_ended_is_not_tried() -> None:
+    h = History(DoseWindow())
+    h.load((1_000, 1_000))
+    h.stretch(100, 0, 0)
+    h.stretch(0, 0, 50)
+    h.stretch(HOUR_S - 1, 0, 0)
+    loose(h)
+    h.stretch(100, 0, 0, ahead=True)
+    h.w.limit_fg[0] = (49 + SLACK) * 1_000
+    assert h.w.broken(98 + HOUR_S, 98 + HOUR_S) == HOUR_S
+    assert h.w.broken(100 + HOUR_S, 100 + HOUR_S) == 0
+
+
+@pytest.mark.parametrize("channel", [0, 1])
+def test_a_window_that_ends_within_a_stretch_holds_its_part_of_it(channel: int) -> None:
+    # 50 strokes from 1000 to 1100, then one every 100 s: the hour that begins at 1000 holds 50 + 35.
+    h = History(DoseWindow())
+    h.load((1_000, 3_000))
+    h.stretch(1000, 0, 0)
+    h.stretch(100, 0, 50)
+    loose(h)
+    h.stretch(7000, 0, 70, ahead=True)
+    tight_to(h, channel, (85 + SLACK) * (1_000, 3_000)[channel], 1100, HOUR_S)
+    assert h.w.at_s == 1000 + HOUR_S
+
+
+def test_parts_of_a_stretch_are_rounded_to_the_strict_side() -> None:
+    h = History(DoseWindow())
+    h.load((1_000, 1_000))
+    h.stretch(1000, 0, 7)
+    loose(h)
+    h.stretch(HOUR_S - 500, 0, 10, ahead=True)
+    # The hour that ends with the second stretch begins in the middle of the first: 3.5 strokes are out, so 3 are.
+    tight_to(h, 0, (4 + 10 + SLACK) * 1_000, HOUR_S + 499, HOUR_S)
+    h = History(DoseWindow())
+    h.load((1_000, 1_000))
+    h.stretch(1, 0, 7)
+    loose(h)
+    h.stretch(HOUR_S, 0, 8, ahead=True)
+    tight_to(h, 0, (7 + 8 + SLACK) * 1_000, 1, HOUR_S)
+
+
+def test_a_window_that_lies_within_one_stretch() -> None:
+    h = History(DoseWindow())
+    h.load((1_000, 1_000))
+    loose(h)
+    h.stretch(3 * HOUR_S, 0, 300, ahead=True)
+    tight_to(h, 0, (100 + SLACK) * 1_000, 2 * HOUR_S - 1, HOUR_S)
+
+
+def test_the_slack_is_that_of_the_dearest_stroke_in_reach() -> None:
+    # Strokes of 1,000 fg; the present strength is dearer and has given none.
+    h = History(DoseWindow())
+    h.load((1_000, 1_000))
+    h.stretch(100, 0, 100)
+    h.load((1_000, 20_000))
+    loose(h)
+    h.stretch(10, 0, 0, ahead=True)
+    tight_to(h, 1, 100 * 1_000 + SLACK * 20_000, 100, HOUR_S)
+    # A dearer strength that was loaded for a pause, and gave nothing.
+    h = History(DoseWindow())
+    h.load((1_000, 1_000))
+    h.stretch(100, 0, 100)
+    h.load((20_000, 1_000))
+    h.stretch(10, 0, 0)
+    h.load((1_000, 1_000))
+    loose(h)
+    h.stretch(10, 0, 0, ahead=True)
+    tight_to(h, 0, 100 * 1_000 + SLACK * 1_000, 110, HOUR_S)
+
+
+def test_a_dearer_strength_is_out_of_reach_a_day_after_its_last_stroke() -> None:
+    for early, unit in ((1, 20_000), (0, 1_000)):
+        h = History(DoseWindow())
+        h.load((20_000, 20_000))
+        h.stretch(100, 0, 1)
+        h.load((1_000, 1_000))
+        h.stretch(DAY_S - early, 0, 0)
+        loose(h)
+        h.stretch(10, 0, 10, ahead=True)
+        tight_to(h, 0, 10 * 1_000 + SLACK * unit, 100 + DAY_S - early, HOUR_S)

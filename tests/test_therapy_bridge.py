@@ -40,7 +40,6 @@ from thecal.therapy.bridge import (
     bridge_between,
     check_bridge,
     check_flow,
-    dose_in_old,
     doses_at,
     front_arrives,
     plan_bridge,
@@ -133,14 +132,6 @@ def test_a_bridge_without_dose_or_duration_is_refused() -> None:
     found = refused(check_bridge(ml("0.16"), time("0 h"), strength("10"), per_day("5")), Code.NOT_POSITIVE)
     assert found.found == "a bridge that lasts 0 h"
     assert check_bridge(ml("0"), time("1 s"), strength("10"), per_day("5")) == flow("0.5")
-
-
-def test_a_bridge_dose_thought_of_in_another_ingredient() -> None:
-    assert dose_in_old("bupivacaine", per_day("3"), TRIPLE) == per_day("4")
-    assert dose_in_old("morphine", per_day("3"), TRIPLE) == per_day("3")
-    found = refused(dose_in_old("hydromorphone", per_day("1"), TRIPLE), Code.NOT_IN_MIXTURE)
-    assert found.found == "a bridge dose in hydromorphone"
-    assert found.allowed == "a dose in a drug of the old mixture: morphine, bupivacaine, clonidine"
 
 
 def test_the_front_follows_the_day_schedule() -> None:

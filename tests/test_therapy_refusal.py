@@ -14,7 +14,6 @@ from tests.therapy_builders import (
     MONDAY,
     MORPHINE,
     PUMP,
-    TRIPLE,
     flow,
     mg,
     ml,
@@ -263,12 +262,6 @@ ASKED: list[tuple[Callable[[], object], str, str, str]] = [
         "a bridge that lasts 0 h",
         "a duration of more than 0 h",
         "state how long the bridge runs",
-    ),
-    (
-        lambda: bridge.dose_in_old("fentanyl", per_day("1"), TRIPLE),
-        "a bridge dose in fentanyl",
-        "a dose in a drug of the old mixture: morphine, bupivacaine, clonidine",
-        "state the bridge's dose in the old drug",
     ),
     (
         lambda: raised(dated("1"), "1", 24),

@@ -41,7 +41,7 @@ from thecal.therapy.mixture import Ingredient
 from thecal.therapy.order import Indication
 from thecal.therapy.program import Program
 from thecal.therapy.review import GROUPS, Code, Gate, Measure, Severity, finding, policy, review
-from thecal.therapy.review.rules import rules
+from thecal.therapy.review.rules import Rules, rules
 
 CASES = {**therapy_review_doses.CASES, **therapy_review_people.CASES, **therapy_review_pumps.CASES}
 GOLDEN = Path(__file__).parent / "data" / "therapy_review.json"
@@ -482,6 +482,23 @@ def test_a_formulary_without_rules_for_mixtures_leaves_the_rule_to_the_review() 
     result = review(order, bare)
     for code in (Code.PRESERVATIVE_PRESENT, Code.COMPOUNDED_OFF_LABEL, Code.PATIENT_BOLUS_NAIVE):
         assert result.of(code)[0].source == rules().house
+
+
+def test_the_rules_are_what_their_file_says() -> None:
+    """Read past the cache, so that reading is what is tested."""
+    read: Rules = rules.__wrapped__()
+    assert read == rules()
+    assert (read.share.value, read.share_factor) == (Fraction(1, 10), 2)
+    assert (read.tenfold.value, read.hourly.value, read.child_below) == (Fraction(10), Fraction(24), 12)
+    assert [read.share.source.authority, read.tenfold.source.authority] == ["Lindley", "ISMP"]
+    assert [(a.drug, a.years, a.source.text) for a in read.ages] == [("baclofen", 4, "empr.com Gablofen")]
+    pain = frozenset({Indication.CANCER_PAIN, Indication.NON_CANCER_PAIN})
+    spasticity = frozenset({Indication.SPASTICITY_SPINAL, Indication.SPASTICITY_CEREBRAL})
+    assert [(i.drug, i.allowed, i.source.authority) for i in read.indications] == [
+        ("morphine", pain, "FDA label"),
+        ("ziconotide", pain, "FDA label"),
+        ("baclofen", spasticity, "FDA label"),
+    ]
 
 
 def test_rules_of_the_review_name_codes_that_exist() -> None:

@@ -134,22 +134,6 @@ def check_bridge(
     return dose / old_concentration
 
 
-def dose_in_old(drug: str, dose: DoseRate, old: Mixture) -> DoseRate | Refusal:
-    """The dose of the old primary ingredient that comes with ``dose`` of ``drug``, an ingredient of the old mixture.
-
-    For a bridge whose dose is thought of in the new primary drug. A drug that the old mixture does not hold cannot
-    be bridged with it: conversion between drugs is a physician's decision, not arithmetic.
-    """
-    if drug not in old.drugs:
-        return Refusal(
-            Code.NOT_IN_MIXTURE,
-            f"a bridge dose in {drug}",
-            "a dose in a drug of the old mixture: " + ", ".join(old.drugs),
-            "state the bridge's dose in the old drug",
-        )
-    return dose / old.share(drug)
-
-
 @dataclass(frozen=True, slots=True)
 class Arrival:
     """When the front of a new fluid reaches the tip: exactly so long after the start, and that moment rounded down."""

@@ -32,7 +32,6 @@ class Code(StrEnum):
     NO_ROOM = "no room left"
     TRIM_OUT_OF_RANGE = "trimmed length out of range"
     BRIDGE_INCONSISTENT = "bridge does not add up"
-    NOT_IN_MIXTURE = "not in the mixture"
     STEP_TOO_BIG = "step too big"
     TOO_SOON = "too soon"
     TOO_MANY_PER_WEEK = "too many increases in 7 days"

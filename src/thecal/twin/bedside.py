@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from thecal.pump.channels import ChannelMap
 from thecal.pump.compile import Compiled, FixedFlow, Refused, compile_program, patient_reference
+from thecal.pump.core.alarms import CLEARABLE
 from thecal.pump.core.codes import DAY_S, E_BRIDGE_END, GRANTED, HOUR_S
-from thecal.pump.core.commands import CLEARABLE
 from thecal.quantities import Volume, duration_text
 from thecal.therapy.bridge import bridge_between
 from thecal.therapy.line import dead_volume

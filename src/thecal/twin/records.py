@@ -44,6 +44,9 @@ class Answer(StrEnum):
     EXPIRED = "the confirmation came too late"
     MEMORY = "the pump's memory is in doubt"
     NOT_NEEDED = "nothing to do"
+    VOIDED = "withdrawn before it arrived"
+    OTHER_PATIENT = "the program is for another patient than this pump"
+    DOCUMENT = "the order document that the program names is not held whole"
 
 
 _ANSWERS = {getattr(codes, answer.name): answer for answer in Answer}
@@ -69,6 +72,8 @@ class AlarmName(StrEnum):
     HELD = "strokes held back by the monitor"
     POWER_LOST = "power was lost"
     CLOCK_DOUBT = "the pump clock may be wrong"
+    BATTERY_RESET = "the battery was too low and the pump reset itself"
+    SHORT_STALLS = "several short stalls in a week"
 
 
 ALARMS = tuple(AlarmName)

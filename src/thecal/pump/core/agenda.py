@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from .controller import Controller
 
 
+SHORT_STALLS = 3  # in a week; together they ask for a replacement (the number is ours)
+
 # Alarms that follow from accounts and times alone: they come and go by themselves.
 FOLLOWING = (
     1 << al.LOW_RESERVOIR
@@ -64,6 +66,18 @@ def check(c: "Controller") -> None:
             c.issue(alarm)
         elif bit & FOLLOWING:
             c.clear(alarm)
+
+
+def stall(c: "Controller") -> None:
+    """The rotor does not turn. Short stalls that come again in a week are an alarm of their own (device-facts 4)."""
+    if not c.alarms.on(al.STALL):
+        if c.t >= c.stalls_since_s + k.WEEK_S:
+            c.stalls = 0
+            c.stalls_since_s = c.t
+        c.stalls += 1
+        if c.stalls >= SHORT_STALLS:
+            c.issue(al.SHORT_STALLS)
+    c.issue(al.STALL)
 
 
 def plan(c: "Controller") -> None:

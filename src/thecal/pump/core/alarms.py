@@ -19,7 +19,9 @@ OVER_DELIVERY = 8
 HELD = 9
 POWER_LOST = 10
 CLOCK_DOUBT = 11
-N_ALARMS = 12
+BATTERY_RESET = 12
+SHORT_STALLS = 13
+N_ALARMS = 14
 
 NON_CRITICAL = 0
 CRITICAL = 1
@@ -45,6 +47,20 @@ TABLE = (
     (CRITICAL, F_OVER, B_NONE, 1),  # the monitor holds strokes back until they fit
     (NON_CRITICAL, F_POWER, B_CHOSEN, 0),  # power was lost and is back
     (NON_CRITICAL, F_CLOCK, B_CHOSEN, 0),  # the pump clock may be behind
+    (CRITICAL, F_POWER, B_CHOSEN, 1),  # the battery was too low to go on and the pump reset itself
+    (NON_CRITICAL, F_MOTOR, B_NONE, 0),  # several short stalls: the pump should be replaced
+)
+
+# What somebody clears after looking; the rest goes by itself.
+CLEARABLE = (
+    STALL,
+    MEMORY_MINOR,
+    MEMORY_CRITICAL,
+    OVER_DELIVERY,
+    POWER_LOST,
+    CLOCK_DOUBT,
+    BATTERY_RESET,
+    SHORT_STALLS,
 )
 
 

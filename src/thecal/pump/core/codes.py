@@ -38,6 +38,9 @@ UNKNOWN = 19  # nothing staged, or another digest than the one read back
 EXPIRED = 20  # the confirmation came too late
 MEMORY = 21
 NOT_NEEDED = 22
+VOIDED = 23  # withdrawn by its sender before it arrived: this id never delivers
+OTHER_PATIENT = 24  # the program is for another patient than the one this pump is in
+DOCUMENT = 25  # the order document that the program names is not held whole
 
 # Boluses.
 PATIENT = 1
@@ -76,3 +79,5 @@ E_PRIME = 16  # a: catheter state, b: strokes beyond the dead volume
 E_TOTAL = 17  # once a day; a: strokes confirmed, b: strokes missed
 E_EXTRA = 18  # the rotor turned further than commanded; a: strokes
 E_BRIDGE_CUT = 19  # a new program took the place of a bridge; a: strokes since it began, b: old drug left, in nL
+E_VOIDED = 20  # a: who asked for it, b: id of the command
+E_TEST = 21  # alarm test; a: 1 for the critical tone

@@ -17,6 +17,7 @@ from .foresight import (
     program_alone,
     program_fits,
     program_wait,
+    top_rate,
     worst_strokes,
 )
 from .ledger import NEW
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from .program import Program
 
 CONFIRM_WITHIN_S = 300
-CLEARABLE = (al.STALL, al.MEMORY_MINOR, al.MEMORY_CRITICAL, al.OVER_DELIVERY, al.POWER_LOST, al.CLOCK_DOUBT)
 
 
 class Commands:
@@ -60,6 +60,23 @@ class Commands:
         c.begin_bolus(k.PATIENT, self._bolus_strokes(), c.program.bolus_s)
         c.plan()
         return k.GRANTED
+
+    def void(self, request: int) -> int:
+        """Withdraw a request for a bolus whose answer was never heard: its first outcome stands, or it never delivers.
+
+        DUPLICATE with ``first`` where the request had arrived; VOIDED where it had not, and now never will.
+        """
+        c = self.c
+        self.wait_s = 0
+        if request <= 0 or request >= 1 << 62:
+            return k.BAD_VALUE
+        known = c.ledger.first_outcome(request)
+        if known != NEW:
+            self.first = known
+            return k.STALE_ID if known < 0 else k.DUPLICATE
+        c.ledger.remember(request, k.VOIDED, c.t)
+        c.note(k.E_VOIDED, 0, request)
+        return k.VOIDED
 
     def _bolus_strokes(self) -> int:
         p = self.c.program
@@ -118,7 +135,7 @@ class Commands:
         self.wait_s = 0
         if not 0 < strokes <= MAX_BOLUS or not 0 < seconds <= k.DAY_S:
             return k.BAD_VALUE
-        if -(-strokes * c.hw.stroke_nl * 1000 * k.HOUR_S // seconds) + _top_rate(c) > c.hw.max_rate_pl_per_h:
+        if -(-strokes * c.hw.stroke_nl * 1000 * k.HOUR_S // seconds) + top_rate(c) > c.hw.max_rate_pl_per_h:
             return self._refuse(k.BAD_VALUE)
         answer = self._may_deliver()
         if answer == k.GRANTED and c.bridging:
@@ -351,25 +368,18 @@ class Commands:
         """Clear an alarm that does not clear by itself; only its own restrictions go."""
         c = self.c
         self.wait_s = 0
-        if alarm not in CLEARABLE or not c.alarms.on(alarm):
+        if alarm not in al.CLEARABLE or not c.alarms.on(alarm):
             return k.NOT_NEEDED
         if alarm == al.MEMORY_CRITICAL and c.t < c.alarms.issued_s[alarm] + k.DAY_S:
             self.wait_s = c.alarms.issued_s[alarm] + k.DAY_S - c.t
             return self._refuse(k.MEMORY)  # lost history counts as a full day of drug
         c.alarms.clear(alarm, c.t)
         c.failed_row = 0
+        if alarm == al.SHORT_STALLS:
+            c.stalls = 0
         c.note(k.E_CLEAR, alarm, 0)
         c.plan()
         return k.GRANTED
-
-
-def _top_rate(c: "Controller") -> int:
-    """The fastest base of the program, in pL/h."""
-    top = c.program.bridge_rate_pl_per_h
-    for i in range(c.program.n_steps):
-        if c.program.rate_of(i) > top:
-            top = c.program.rate_of(i)
-    return top
 
 
 assert SIZE < RECORD_SIZE

@@ -90,6 +90,8 @@ class Controller:
         self.dirty = False  # something happened that durable memory should know soon
         self.prime_state = 0
         self.boots = 0
+        self.stalls = 0  # since stalls_since_s
+        self.stalls_since_s = 0
         self.event_s = NEVER
         self.plan()
 
@@ -263,7 +265,7 @@ class Controller:
             self.day_missed += sent - back
             self.failed_row = self.failed_row + sent if back == 0 else 0
             if self.failed_row >= STALL_STROKES:
-                self.issue(al.STALL)
+                agenda.stall(self)
         else:
             self.failed_row = 0
             if self.alarms.on(al.STALL):
@@ -276,6 +278,11 @@ class Controller:
             self.low_strokes() == 0 and not self.alarms.on(al.LOW_RESERVOIR)
         ):
             self.event_s = self.t  # a mark of the reservoir: looked at before another stroke
+
+    def turned(self, strokes: int) -> None:
+        """The rotor turned ``strokes`` without a command: they left the pump and count like all that did."""
+        self._account(self.t - 1 if self.t > 0 else 0, 0, strokes, strokes)
+        self.plan()
 
     def _hold(self, end_s: int) -> None:
         """A stroke is due and may not be given: let its time pass, say so once, and cut a bolus short."""

@@ -240,4 +240,13 @@ class Ahead:
         return n
 
 
+def top_rate(c: "Controller") -> int:
+    """The fastest base of the program, in pL/h."""
+    top = c.program.bridge_rate_pl_per_h
+    for i in range(c.program.n_steps):
+        if c.program.rate_of(i) > top:
+            top = c.program.rate_of(i)
+    return top
+
+
 assert AHEAD > 2 * SLACK

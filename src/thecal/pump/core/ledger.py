@@ -1,4 +1,4 @@
-"""Who asked for a bolus and when one began: request ids with their first outcome, and starts for lockout and count.
+"""Who asked for what: requests for a bolus with their first outcome, the newest command of each other seat, and starts.
 
 Ids rise. The newest REMEMBERED are answered again with their first outcome; an older one is refused, so that with
 bounded memory no id ever delivers twice (promise 2). Starts are kept for as long as any count can reach.
@@ -10,6 +10,7 @@ from .codes import DAY_S, NEVER
 
 REMEMBERED = 32
 STARTS = 48
+SEATS = 4  # who else commands: programmer, service, emergency card, and one to spare
 NEW = 255
 
 
@@ -23,6 +24,11 @@ class Ledger:
         self.n = 0  # requests remembered
         self.next = 0
         self.newest = 0
+        # The newest command of each seat with its answer: repeated, it is answered again and not done again.
+        self.seat_id = array("q", [0] * SEATS)
+        self.seat_answer = bytearray(SEATS)
+        self.seat_wait_s = array("I", [0] * SEATS)
+        self.seat_at_s = array("I", [0] * SEATS)
         self.start_s = array("I", [0] * STARTS)
         self.n_starts = 0
         self.next_start = 0
@@ -45,6 +51,19 @@ class Ledger:
         if self.n < REMEMBERED:
             self.n += 1
         self.newest = request
+
+    def seat_outcome(self, seat: int, command: int) -> int:
+        """What the seat's command was answered with; NEW where it is newer than all before it; -1 where it is older."""
+        if command > self.seat_id[seat]:
+            return NEW
+        return self.seat_answer[seat] if command == self.seat_id[seat] else -1
+
+    def seat_remember(self, seat: int, command: int, answer: int, wait_s: int, now_s: int) -> None:
+        """Keep the answer to the newest command of a seat."""
+        self.seat_id[seat] = command
+        self.seat_answer[seat] = answer
+        self.seat_wait_s[seat] = wait_s
+        self.seat_at_s[seat] = now_s
 
     def start(self, now_s: int) -> None:
         """A patient bolus began."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .hardware import Hardware, Motor
     from .log import Log
 
-MAGIC = 0x54485332  # "THS", layout 2
+MAGIC = 0x54485333  # "THS", layout 3
 HEAD = 24  # magic, sequence, size, number and checksum of the program
 STATE = (0, 1)  # areas of the store
 PROGRAM = (2, 3)
@@ -35,7 +35,7 @@ BLANK = -2
 NUMBERS = (
     "t offset_s loaded running stopped_at_s regular_at_s acc bridging bridge_left bridge_strokes "
     "b_kind b_n b_s b_t0 b_done b_given recent worst_hour worst_day base_epoch strokes missed commanded level_nl "
-    "total_s day_strokes day_missed seg_strokes failed_row held reserved prime_state boots",
+    "total_s day_strokes day_missed seg_strokes failed_row held reserved prime_state boots stalls stalls_since_s",
     "n now_epoch since_s channels margin",
     "first n n_old gone total open_n open_t group now_epoch since_s channels most_hour most_day free primed_state "
     "dead_strokes",
@@ -47,7 +47,7 @@ ARRAYS = (
     "recent_end_s recent_n",
     "t strokes epoch charge limit_fg",
     "t upto epoch charge limit_fg",
-    "id outcome at_s start_s",
+    "id outcome at_s start_s seat_id seat_answer seat_wait_s seat_at_s",
     "issued_s acknowledged_s cleared_s",
     "digest",
 )
@@ -297,7 +297,7 @@ def _unpack(c: Controller, record: "bytes") -> bool:
 
 def _code(name: str) -> str:
     """The element type of an array that is not bytes."""
-    return "q" if name in ("charge", "limit_fg", "id") else "I"
+    return "q" if name in ("charge", "limit_fg", "id", "seat_id") else "I"
 
 
 assert RESERVE_S < k.HOUR_S

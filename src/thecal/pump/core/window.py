@@ -233,7 +233,7 @@ class DoseWindow:
                 -(-n * (e - self.t[head]) // (self.t[i] - self.t[head])) * self.charge[self.epoch[i] * MAX_CHANNELS + c]
             )
         start = e - window_s
-        if start > self.t[tail] and tail + 1 <= head:
+        if start > self.t[tail]:
             i = tail + 1
             n = self.strokes[i] - self.strokes[tail]
             gone = n * (start - self.t[tail]) // (self.t[i] - self.t[tail])
