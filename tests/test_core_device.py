@@ -62,12 +62,12 @@ def test_a_seat_remembers_its_newest_command() -> None:
 def test_seats_and_stalls_survive_a_power_cut() -> None:
     life = running()
     life.c.ledger.seat_remember(2, 1 << 40, codes.GRANTED, 9, life.c.t)
-    life.c.stalls, life.c.stalls_since_s = 2, 77
+    life.c.alarms.stalls, life.c.alarms.stalls_since_s = 2, 77
     life.settle()
     life.power_cut(60)
     assert life.c.ledger.seat_outcome(2, 1 << 40) == codes.GRANTED
     assert life.c.ledger.seat_wait_s[2] == 9
-    assert (life.c.stalls, life.c.stalls_since_s) == (2, 77)
+    assert (life.c.alarms.stalls, life.c.alarms.stalls_since_s) == (2, 77)
 
 
 def test_a_rotor_that_turns_by_itself_stops_the_pump_and_is_charged() -> None:
@@ -117,7 +117,7 @@ def test_stalls_of_different_weeks_are_not_added_up() -> None:
     w = world(responses=(0, 2, 2, 0, 0, 2))
     stalled(w, 1000)
     stalled(w, 3000)
-    first = w.c.stalls_since_s
+    first = w.c.alarms.stalls_since_s
     stalled(w, first + codes.WEEK_S + 10)
     assert not w.c.alarms.on(al.SHORT_STALLS)
-    assert w.c.stalls == 1
+    assert w.c.alarms.stalls == 1

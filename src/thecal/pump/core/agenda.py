@@ -71,11 +71,11 @@ def check(c: "Controller") -> None:
 def stall(c: "Controller") -> None:
     """The rotor does not turn. Short stalls that come again in a week are an alarm of their own (device-facts 4)."""
     if not c.alarms.on(al.STALL):
-        if c.t >= c.stalls_since_s + k.WEEK_S:
-            c.stalls = 0
-            c.stalls_since_s = c.t
-        c.stalls += 1
-        if c.stalls >= SHORT_STALLS:
+        if c.t >= c.alarms.stalls_since_s + k.WEEK_S:
+            c.alarms.stalls = 0
+            c.alarms.stalls_since_s = c.t
+        c.alarms.stalls += 1
+        if c.alarms.stalls >= SHORT_STALLS:
             c.issue(al.SHORT_STALLS)
     c.issue(al.STALL)
 

@@ -69,6 +69,8 @@ class Alarms:
 
     def __init__(self) -> None:
         self.active = 0  # bit mask
+        self.stalls = 0  # since stalls_since_s
+        self.stalls_since_s = 0
         self.issued_s = array("I", [0] * N_ALARMS)
         self.acknowledged_s = array("I", [0] * N_ALARMS)
         self.cleared_s = array("I", [0] * N_ALARMS)

@@ -376,7 +376,7 @@ class Commands:
         c.alarms.clear(alarm, c.t)
         c.failed_row = 0
         if alarm == al.SHORT_STALLS:
-            c.stalls = 0
+            c.alarms.stalls = 0
         c.note(k.E_CLEAR, alarm, 0)
         c.plan()
         return k.GRANTED

@@ -90,8 +90,6 @@ class Controller:
         self.dirty = False  # something happened that durable memory should know soon
         self.prime_state = 0
         self.boots = 0
-        self.stalls = 0  # since stalls_since_s
-        self.stalls_since_s = 0
         self.event_s = NEVER
         self.plan()
 

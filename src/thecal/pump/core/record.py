@@ -35,12 +35,12 @@ BLANK = -2
 NUMBERS = (
     "t offset_s loaded running stopped_at_s regular_at_s acc bridging bridge_left bridge_strokes "
     "b_kind b_n b_s b_t0 b_done b_given recent worst_hour worst_day base_epoch strokes missed commanded level_nl "
-    "total_s day_strokes day_missed seg_strokes failed_row held reserved prime_state boots stalls stalls_since_s",
+    "total_s day_strokes day_missed seg_strokes failed_row held reserved prime_state boots",
     "n now_epoch since_s channels margin",
     "first n n_old gone total open_n open_t group now_epoch since_s channels most_hour most_day free primed_state "
     "dead_strokes",
     "n next newest n_starts next_start",
-    "active",
+    "active stalls stalls_since_s",
     "sealed",
 )
 ARRAYS = (
