@@ -186,7 +186,7 @@ def test_the_codes_are_closed_sets() -> None:
 
 def test_hardware_and_motor_as_they_come() -> None:
     hw = Hardware(7, 9)
-    assert (hw.stroke_nl, hw.reservoir_nl, hw.residual_nl, hw.max_steps_per_day) == (7, 9, 0, 48)
+    assert (hw.stroke_nl, hw.reservoir_nl, hw.residual_nl) == (7, 9, 0)
     assert hw.max_rate_pl_per_h == hw.prime_rate_pl_per_h == 10**9
     assert hw.replace_soon_s == hw.end_of_service_s == codes.NEVER
     assert Motor().turn(0, 10, 0, 1, 1, 7) == 7

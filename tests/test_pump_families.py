@@ -282,7 +282,6 @@ def test_the_controllers_integers() -> None:
         min_rate_pl_per_h=2_000_000,
         minimum_rate_pl_per_h=250_000,
         prime_rate_pl_per_h=1_000_000_000,
-        max_steps_per_day=13,
         replace_soon_s=(2555 - 90) * 86_400,
         end_of_service_s=2555 * 86_400,
     )

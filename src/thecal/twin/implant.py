@@ -46,7 +46,6 @@ def hardware_of(pump: Envelope) -> Hardware:
     made.residual_nl = constants.residual_nl
     made.max_rate_pl_per_h = rate_of(pump.flow_max)
     made.prime_rate_pl_per_h = constants.prime_rate_pl_per_h
-    made.max_steps_per_day = pump.steps_per_day
     made.replace_soon_s = constants.replace_soon_s
     made.end_of_service_s = constants.end_of_service_s
     return made

@@ -12,7 +12,6 @@ class Hardware:
         self.residual_nl = 0  # what cannot be pumped out
         self.max_rate_pl_per_h = 1000000000
         self.prime_rate_pl_per_h = 1000000000
-        self.max_steps_per_day = 48
         self.replace_soon_s = NEVER  # uptime at which the replacement date is reached
         self.end_of_service_s = NEVER
 

@@ -148,7 +148,6 @@ class HardwareConstants:
     min_rate_pl_per_h: int
     minimum_rate_pl_per_h: int
     prime_rate_pl_per_h: int
-    max_steps_per_day: int
     replace_soon_s: int
     end_of_service_s: int
 
@@ -276,7 +275,6 @@ class Family:
             min_rate_pl_per_h=_pl_per_h(self.flow_min).__ceil__(),
             minimum_rate_pl_per_h=_pl_per_h(self.minimum_rate or Flow.zero()).__floor__(),
             prime_rate_pl_per_h=_pl_per_h(self.prime_rate).__floor__(),
-            max_steps_per_day=self.steps_per_day,
             replace_soon_s=(self.service_life - self.eri_to_eos).floor("s"),
             end_of_service_s=self.service_life.floor("s"),
         )
