@@ -208,8 +208,8 @@ ANSWERS: dict[str, tuple[tuple[str, Kind], ...]] = {
         ("staged", Bytes(0, 32)),  # of a proposed one
         ("bolus_kind", Whole(0, 3)),
         ("bolus_strokes", Whole(0, MAX_BOLUS)),
-        ("bolus_given", Whole(0, MAX_BOLUS)),
-        ("bolus_left_s", Whole(0, DAY_S)),
+        ("bolus_given", Whole(0, MAX_STROKES)),  # may be more than was ordered, where a motor turns too far
+        ("bolus_left_s", Whole(0, MAX_STROKES)),
         ("has_bolus", Truth()),  # the program holds a patient bolus
         ("lockout_left_s", Whole(0, MAX_STROKES)),
         ("count_left_s", Whole(0, MAX_STROKES)),

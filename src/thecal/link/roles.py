@@ -35,3 +35,6 @@ KID = {
 """The OSCORE sender ID of each role; the pump's own is PUMP_KID. Keys differ from pump to pump and role to role."""
 
 PUMP_KID = b"\x00"
+
+WHO = {role: kid[0] for role, kid in KID.items()}
+"""The number of each role in the records of the pump's log; 0 is nobody over the link, or the patient's request."""
