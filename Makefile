@@ -8,14 +8,14 @@ RUN_READY := $(VENV)/.run-ready
 DEV_READY := $(VENV)/.dev-ready
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test setup check lint types imports unit docs long mutants bench lock clean
+.PHONY: run test setup check lint types imports trace traced unit docs long fuzz mutants bench lock clean
 
 run: $(RUN_READY)
 	$(BIN)/thecal simulate examples/first-patient.toml --report out/first-patient.html
 
 test: check
 
-check: lint types imports unit docs
+check: lint types imports traced unit docs
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Thecal needs Python 3.11 or later; found: $$($(PYTHON) --version 2>&1)"; exit 1; }
@@ -46,6 +46,13 @@ types: $(DEV_READY)
 imports: $(DEV_READY)
 	$(BIN)/lint-imports
 
+# Which test shows which requirement: writes docs/requirements.md; `traced` only looks whether it is the newest.
+trace: $(DEV_READY)
+	$(BIN)/python scripts/trace.py
+
+traced: $(DEV_READY)
+	$(BIN)/python scripts/trace.py --check
+
 unit: $(DEV_READY)
 	$(BIN)/pytest -n auto -m "not long" --cov --cov-report=
 	$(BIN)/python scripts/coverage_gate.py
@@ -56,6 +63,11 @@ docs: $(DEV_READY)
 # Long campaigns: their figures are in docs/evidence.md.
 long: $(DEV_READY)
 	$(BIN)/pytest -n auto -m long --hypothesis-profile=long
+
+# Any bytes against what reads them: each target this long. What opens new lines is kept in fuzz/corpus.
+FUZZ_SECONDS ?= 60
+fuzz: $(DEV_READY)
+	$(BIN)/python -m fuzz.campaign --seconds $(FUZZ_SECONDS)
 
 mutants: $(DEV_READY)
 	$(BIN)/python scripts/mutants.py
