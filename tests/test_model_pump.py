@@ -172,15 +172,44 @@ def key(p: Patient) -> Hashable:
     )
 
 
+def modes(p: Patient) -> list[str]:
+    """Every mode that this state is in, each told by itself: there is to be one (GPCA REQ 1)."""
+    c = p.c
+    delivering = c.loaded and c.running and c.alarms.base(c.program.response) != codes.R_STOP
+    base = delivering and c.b_kind != codes.PRIME
+    response = c.alarms.base(c.program.response)
+    told = {
+        "no program": not c.loaded,
+        "stopped": c.loaded and not c.running,
+        "halted by an alarm": c.loaded and c.running and response == codes.R_STOP,
+        "priming": delivering and c.b_kind == codes.PRIME,
+        "fallback": base and response == codes.R_FALLBACK,
+        "bridge": base and response == codes.R_CONTINUE and c.bridging,
+        "schedule": base and response == codes.R_CONTINUE and not c.bridging,
+    }
+    return [mode for mode, is_on in told.items() if is_on]
+
+
+def check(p: Patient) -> None:
+    """All that must hold in a state."""
+    p.judge()
+    (mode,) = modes(p)
+    program = p.c.program
+    rates = {"fallback": program.fallback_pl_per_h, "bridge": program.bridge_rate_pl_per_h, "schedule": 1_500_000}
+    assert p.c.rate == rates.get(mode, 0), f"{mode} at {p.c.rate} pL/h"
+    assert p.c.b_kind == 0 or mode not in ("no program", "stopped", "halted by an alarm"), f"a bolus while {mode}"
+
+
 def model(*acts: str) -> Model[Patient]:
     """The whole model, or with these acts alone."""
-    return Model(begin, {name: ACTS[name] for name in acts or ACTS}, key, lambda p: p.judge())
+    return Model(begin, {name: ACTS[name] for name in acts or ACTS}, key, check)
 
 
 def searched(depth: int) -> Explored:
     return explore(model(), depth=depth)
 
 
+@pytest.mark.requirement("P1", "P2", "P4", "UM-01", "SF-10")
 def test_no_promise_is_broken_within_three_acts() -> None:
     found = searched(3)
     assert found.depth == 3
@@ -189,6 +218,7 @@ def test_no_promise_is_broken_within_three_acts() -> None:
 
 @pytest.mark.long
 @pytest.mark.timeout(3600)
+@pytest.mark.requirement("P1", "P2")
 def test_no_promise_is_broken_within_five_acts() -> None:
     assert explore(model(), depth=5, most_states=60_000).states > 5_000
 
@@ -242,6 +272,7 @@ def forget_the_reservation(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
     ids=lambda value: value.__name__ if callable(value) else "",
 )
+@pytest.mark.requirement("P1", "P2")
 def test_a_promise_broken_on_purpose_is_found(
     monkeypatch: pytest.MonkeyPatch, broken: Callable[[pytest.MonkeyPatch], None], acts: tuple[str, ...]
 ) -> None:
