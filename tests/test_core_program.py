@@ -59,6 +59,7 @@ def test_the_layout_names_every_field_once() -> None:
 
 @settings(max_examples=50)
 @given(p=any_program())
+@pytest.mark.requirement("FD-7.1")
 def test_packing_and_unpacking_are_inverse(p: Program) -> None:
     buf = packed(p)
     other = Program()
@@ -80,6 +81,17 @@ def test_the_layout_is_fixed() -> None:
     assert int.from_bytes(buf[SIZE:], "little") == crc32(buf[:SIZE])
 
 
+def test_numbers_out_of_range_stay_what_they_are_and_are_refused() -> None:
+    p, other = program(), Program()
+    p.number = 2**64 - 1
+    assert other.unpack(packed(p))
+    assert (other.number, other.fault()) == (2**64 - 1, "number")
+    p.number, p.strength_ng_per_ml[0] = 1, -1
+    assert other.unpack(packed(p))
+    assert (other.strength_ng_per_ml[0], other.fault()) == (-1, "strength_ng_per_ml")
+
+
+@pytest.mark.requirement("OP-7.4.4", "FD-7.3")
 def test_every_damaged_byte_is_seen() -> None:
     buf = packed(program(rates=((0, 20_000_000), (3600, 10_000_000))))
     p = Program()
@@ -158,6 +170,7 @@ BOTH_SIDES: tuple[tuple[str, Change, Change], ...] = (
     ("n_steps", put_at("step_s", 0, 0), put_at("step_s", 0, 1)),
     ("step_s", put_at("step_s", 1, 1), put_at("step_s", 1, 0)),
     ("step_s", put_at("step_s", 2, 3601), put_at("step_s", 2, 3600)),
+    ("step_s", put_at("step_s", 167, 166 * 3600 + 1), put_at("step_s", 167, 166 * 3600)),
     ("step_s", many(put("n_steps", 3), put("cycle_s", 8400)), many(put("n_steps", 3), put("cycle_s", 7200))),
     ("max_rate_pl_per_h", put("max_rate_pl_per_h", MAX_RATE_PL_PER_H), put("max_rate_pl_per_h", MAX_RATE_PL_PER_H + 1)),
     ("max_rate_pl_per_h", only_step(0, 1), only_step(0, 0)),
@@ -174,6 +187,7 @@ BOTH_SIDES: tuple[tuple[str, Change, Change], ...] = (
         put_at("response", codes.F_CLOCK, 1),
     ),
     ("bolus", put("bolus_s", 1000), put("bolus_s", 0)),
+    ("bolus", many(put("stroke_nl", 1), put("bolus_s", 1)), many(put("stroke_nl", 1), put("bolus_s", 0))),
     ("bolus", put("bolus_s", 3600), put("bolus_s", 3601)),
     ("bolus", put("lockout_s", 600), put("lockout_s", 599)),
     ("bolus", put("lockout_s", DAY), put("lockout_s", DAY + 1)),
@@ -216,8 +230,13 @@ BOTH_SIDES: tuple[tuple[str, Change, Change], ...] = (
     ),
     (
         "bridge_pl",
-        many(put("bridge_pl", MAX_BRIDGE_PL), put("bridge_rate_pl_per_h", 1)),
-        many(put("bridge_pl", MAX_BRIDGE_PL + 1), put("bridge_rate_pl_per_h", 1)),
+        many(put("bridge_pl", MAX_BRIDGE_PL), put("bridge_rate_pl_per_h", 20_000_000)),
+        many(put("bridge_pl", MAX_BRIDGE_PL + 1), put("bridge_rate_pl_per_h", 20_000_000)),
+    ),
+    (
+        "bridge_pl",
+        many(put("bridge_pl", 720), put("bridge_rate_pl_per_h", 1)),
+        many(put("bridge_pl", 721), put("bridge_rate_pl_per_h", 1)),
     ),
     ("bridge_pl", put("bridge_pl", 0), many(put("bridge_pl", -1), put("bridge_rate_pl_per_h", 1))),
     ("low_nl", put("low_nl", MAX_LEVEL_NL), put("low_nl", MAX_LEVEL_NL + 1)),
@@ -254,6 +273,7 @@ def room_for(change: Change, p: Program) -> Program:
 
 
 @pytest.mark.parametrize(("name", "good", "bad"), BOTH_SIDES)
+@pytest.mark.requirement("P11", "OP-5.2.2", "UM-51", "FD-7.6", "SC-16", "AP-08")
 def test_every_limit_from_both_sides(name: str, good: Change, bad: Change) -> None:
     base = sound()
     if name == "cycle_s":
@@ -270,10 +290,12 @@ def test_every_limit_from_both_sides(name: str, good: Change, bad: Change) -> No
     assert refused.fault() == name
 
 
+@pytest.mark.requirement("UM-04", "HZ-5.11")
 def test_a_new_program_may_not_run() -> None:
     p = Program()
     assert p.fault() == "number"
     assert p.cycle_s == DAY
+    assert None not in vars(p).values()
     p.cycle_s = 0
     assert not any(any(v) if isinstance(v, list) else v for v in fields(p).values()), "nothing is preset"
 

@@ -432,6 +432,21 @@ def test_a_second_command_does_not_overtake_one_that_reads_first() -> None:
     assert len(c.pump.tones) == 1
 
 
+@pytest.mark.requirement("AP-15")
+def test_an_acknowledgment_whose_answer_is_lost_is_shown_as_not_known_until_it_is() -> None:
+    c = clinic(Pump(p=ordered(low_nl=20_000_000)))
+    c.run(10)
+    low = 1 << al.LOW_RESERVOIR
+    for fate, outcome, seen in ((REQUEST_LOST, Outcome.NEVER, 0), (ANSWER_LOST, Outcome.GRANTED, low)):
+        c.fate(fate)
+        assert go(c.programmer.acknowledge(al.LOW_RESERVOIR)).arm is Arm.NOT_KNOWN
+        assert [p.path for p in c.programmer.unresolved()] == ["acknowledge"]
+        assert go(c.patient.bolus()).answer is not Bolus.NOT_REACHED, "nothing of delivery is in doubt"
+        (pending,) = go(c.programmer.resolve())
+        assert pending.outcome is outcome
+        assert go(c.programmer.status()).acknowledged == seen
+
+
 # Stopping
 
 
@@ -513,7 +528,11 @@ OVERTAKEN = [
 @pytest.mark.requirement("AP-02")
 def test_the_log_shows_what_became_of_a_command_that_a_stop_overtook(ask: str, values: dict[str, Any]) -> None:
     c, pending = overtaken(ask, ANSWER_LOST, **values)
-    assert (pending.outcome, pending.said) == (Outcome.GRANTED, "the pump's log shows it")
+    if ask == "single":
+        assert pending.outcome is Outcome.ASSUMED, "the log does not tell one bolus from another"
+        assert pending.said == "the pump's log shows a bolus that may have been it: the command counts as done"
+    else:
+        assert (pending.outcome, pending.said) == (Outcome.GRANTED, "the pump's log shows it")
     c, pending = overtaken(ask, LATE, **values)
     assert pending.outcome is Outcome.NEVER
     assert pending.said == "the pump took a later command, and its log shows that this one was not done"
@@ -522,9 +541,49 @@ def test_the_log_shows_what_became_of_a_command_that_a_stop_overtook(ask: str, v
     assert c.pump.granted == granted
 
 
+def test_a_pump_that_forgot_and_took_a_stop_counts_as_having_delivered() -> None:
+    c = clinic()
+    c.fate(ANSWER_LOST)
+    go(c.programmer.start())
+    c.pump.store.areas[0] = c.pump.store.areas[1] = b"damaged"
+    c.power_cut()
+    assert go(c.programmer.stop()).answer == codes.NOT_NEEDED
+    (pending,) = go(c.programmer.resolve())
+    assert (pending.outcome, pending.said) == (
+        Outcome.ASSUMED,
+        "the pump lost its memory, and the command counts as done",
+    )
+
+
+def test_a_bolus_that_may_still_wait_its_turn_stays_not_known() -> None:
+    c = clinic()
+    c.fate(LATE)
+    go(c.programmer.single(10, 60))
+    go(c.programmer.stop())
+    assert c.pump.commands.start(1) == c.pump.commands.bolus(1) == codes.GRANTED
+    (pending,) = go(c.programmer.resolve())
+    assert pending.outcome is Outcome.NOT_KNOWN
+    c.run(600)
+    (pending,) = go(c.programmer.resolve())
+    assert pending.outcome is Outcome.NEVER
+
+
+def test_a_bolus_that_may_have_waited_when_power_was_lost_counts_as_given() -> None:
+    c = clinic()
+    c.fate(LATE)
+    go(c.programmer.single(10, 60))
+    c.power_cut()
+    go(c.programmer.stop())
+    (pending,) = go(c.programmer.resolve())
+    assert pending.outcome is Outcome.ASSUMED
+    assert pending.said == (
+        "the pump lost power since, and a bolus that waited then left nothing in its log: the command counts as done"
+    )
+
+
 def test_a_stop_that_a_stop_overtook_is_left_to_a_person() -> None:
     c = clinic()
-    c.fate(LATE, ANSWER_LOST)
+    c.fate(LATE)
     go(c.programmer.stop())
     c.pump.commands.stop(1)
     c.pump.commands.start(1)
@@ -1101,6 +1160,19 @@ def test_a_press_can_be_taken_back() -> None:
     assert pending.outcome is Outcome.GRANTED, "the pump remembers the patient's requests longer"
 
 
+def test_a_press_is_not_asked_again_while_a_stop_is_not_known() -> None:
+    c = clinic()
+    assert press(c, HEARD, LATE).pending
+    c.fate(REQUEST_LOST)
+    assert go(c.programmer.stop()).arm is Arm.NOT_KNOWN
+    answer = press(c)
+    assert (answer.answer, answer.pending, answer.command) == (Bolus.REFUSED, True, 1)
+    assert answer.said.endswith("It is not known whether the extra dose that you asked for before was started.")
+    assert "bolus" not in c.pump.granted
+    assert go(c.programmer.stop()).arm is Arm.GRANTED
+    assert press(c).answer is Bolus.STOPPED
+
+
 def test_a_request_that_the_pump_has_forgotten_is_left_to_a_person() -> None:
     c = clinic()
     press(c, HEARD, LATE)
@@ -1154,16 +1226,20 @@ def test_the_session_is_told_of_codes_it_does_not_know() -> None:
 
 
 def searched(examples: int, steps: int) -> settings:
-    return settings(max_examples=examples, stateful_step_count=steps, deadline=None)
+    """To shrink what was found takes minutes, and it is found again by its seed."""
+    phases = [Phase.explicit, Phase.reuse, Phase.generate]
+    return settings(max_examples=examples, stateful_step_count=steps, deadline=None, phases=phases)
 
 
+@pytest.mark.requirement("P2", "P7", "P10", "SF-10", "AP-02", "AP-05", "FD-6.3")
 def test_no_frame_that_is_lost_repeated_or_late_breaks_a_promise() -> None:
     run_state_machine_as_test(Lossy, settings=searched(60, 25))
 
 
 @pytest.mark.long
+@pytest.mark.timeout(1800)
 def test_no_frame_that_is_lost_repeated_or_late_breaks_a_promise_at_length() -> None:
-    run_state_machine_as_test(Lossy, settings=searched(4000, 60))
+    run_state_machine_as_test(Lossy, settings=searched(2000, 60))
 
 
 _PROPOSE: Callable[[Commands, bytearray], int] = Commands.propose
@@ -1188,6 +1264,13 @@ def test_the_search_finds_a_promise_that_is_broken(
     owner: object, name: str, broken: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(owner, name, broken)
-    hunt = settings(searched(400, 40), derandomize=True, database=None, phases=[Phase.generate], print_blob=False)
+    hunt = settings(
+        searched(400, 40),
+        derandomize=True,
+        database=None,
+        phases=[Phase.generate],
+        print_blob=False,
+        report_multiple_bugs=False,
+    )
     with pytest.raises((AssertionError, StopIteration, KeyError)):
         run_state_machine_as_test(Lossy, settings=hunt)

@@ -91,6 +91,7 @@ def test_steady_rate_is_the_flow_in_picolitres_an_hour() -> None:
     assert DoseRate.zero() <= -setting.difference < DoseRate.of(Fraction(24, 10**8), "mg/day")
 
 
+@pytest.mark.requirement("OP-5.1.1", "OP-6.3.1")
 def test_packed_program_is_what_the_core_reads_back() -> None:
     made = compiled(order(program(STEADY, bolus=BOLUS)))
     controller = Controller(Hardware(250, 20_000_000), Motor(), Log(8))
@@ -117,6 +118,7 @@ def test_weekdays_and_weekend_are_laid_out_from_monday() -> None:
     assert made.setting("morphine, base of Sunday").asked == mg("6")
 
 
+@pytest.mark.requirement("UM-24", "UM-34")
 def test_repeated_doses_are_a_cycle_of_two_steps() -> None:
     base = RepeatedDoses(mg("0.5"), Duration.of(Fraction(601, 2), "s"), time("2 h"), per_day("1"))
     made = compiled(order(program(base)))
@@ -137,6 +139,7 @@ def test_repeated_doses_without_pause_are_one_step() -> None:
     assert made.setting("morphine, base of a day").asked == mg("7")
 
 
+@pytest.mark.requirement("UM-24")
 def test_doses_every_20_min_are_as_many_changes_as_the_pump_remembers() -> None:
     base = RepeatedDoses(mg("0.1"), time("5 min"), time("20 min"), per_day("1"))
     made = compiled(order(program(base)))
@@ -170,6 +173,7 @@ def test_zero_base_gives_boluses_alone() -> None:
     assert made.program().bolus_strokes == 40
 
 
+@pytest.mark.requirement("OP-5.2.1")
 def test_patient_bolus_in_strokes_with_every_ingredient() -> None:
     odd = PatientBolus(mg("0.0995"), Duration.of(Fraction(181, 2), "s"), time("3.5 min"), 3)
     made = compiled(order(program(Continuous(per_day("1")), TRIPLE, odd), TRIPLE))
@@ -196,6 +200,7 @@ def test_bridge_runs_at_its_dose_in_the_old_drug() -> None:
     assert made.setting("patient bolus while the bridge runs").achieved == mg("0.05")
 
 
+@pytest.mark.requirement("OP-5.3.1")
 def test_single_boluses_and_prime_are_commands_of_their_own() -> None:
     single = SingleBolus(mg("0.2501"), Duration.of(Fraction(601, 2), "s"))
     made = compiled(order(program(STEADY, single_boluses=(single, single), priming=PrimingBolus(ml("0.0501")))))
@@ -224,10 +229,12 @@ def test_ceilings_round_down_and_low_level_up() -> None:
     assert made.setting("low level").difference == Volume.of(Fraction(1, 2), "nL")
 
 
+@pytest.mark.requirement("FD-7.6")
 def test_low_level_of_the_pump_where_the_order_states_none() -> None:
     assert compiled(order(program(STEADY))).program().low_nl == 2_000_000
 
 
+@pytest.mark.requirement("P11", "OP-5.1.4", "UM-43")
 def test_responses_by_class_of_fault() -> None:
     chosen = FailSafe(
         {FaultClass.MOTOR: Response.FALLBACK, FaultClass.POWER: Response.CONTINUE, FaultClass.MEMORY: Response.STOP},
@@ -239,6 +246,7 @@ def test_responses_by_class_of_fault() -> None:
     assert made.stops_unasked == (FaultClass.RESERVOIR, FaultClass.CLOCK)
 
 
+@pytest.mark.requirement("IT-20")
 def test_fault_without_a_response_stops_and_is_named() -> None:
     made = compiled(order(program(STEADY, fail_safe=None)))
     assert list(made.program().response) == [0] * 6
@@ -247,6 +255,7 @@ def test_fault_without_a_response_stops_and_is_named() -> None:
     assert compiled(order(program(STEADY, fail_safe=STOPS))).stops_unasked == ()
 
 
+@pytest.mark.requirement("OP-5.1.5")
 def test_fallback_may_be_the_minimum_rate_of_the_pump() -> None:
     slow = replace(BENCH, flow_min=flow("0.048"))
     chosen = FailSafe({FaultClass.MOTOR: Response.FALLBACK}, per_day("0.06"))
@@ -460,6 +469,7 @@ REFUSED: dict[str, tuple[Order, Why]] = {
     "bridge after nothing": (put(order(), STEADY, bridge=bridge("0.05", "5")), Why.NOTHING_TO_BRIDGE),
     "bridge without volume": (put(order(old=MORPHINE), STEADY, bridge=bridge("0", "5")), Why.BRIDGE_RANGE),
     "bridge without dose": (put(order(old=MORPHINE), STEADY, bridge=bridge("0.05", "0")), Why.BRIDGE_RANGE),
+    "bridge too long": (put(order(old=MORPHINE), STEADY, bridge=bridge("0.35", "0.1")), Why.BRIDGE_RANGE),
     "bridge too big": (put(order(old=MORPHINE), STEADY, bridge=bridge("10.1", "5")), Why.BRIDGE_RANGE),
     "bridge too fast": (put(order(old=MORPHINE), STEADY, bridge=bridge("0.05", "300")), Why.FLOW_ABOVE_MAXIMUM),
     "bridge too slow": (put(order(old=MORPHINE), STEADY, bridge=bridge("0.05", "0.05")), Why.FLOW_BELOW_FLOOR),
@@ -485,6 +495,7 @@ REFUSED: dict[str, tuple[Order, Why]] = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
+@pytest.mark.requirement("P9", "OP-5.1.2", "UM-51", "AP-12")
 def test_refused(name: str) -> None:
     ordered, why = REFUSED[name]
     found = attempt(ordered)
@@ -619,6 +630,7 @@ def orders(draw: st.DrawFn) -> Order:
 
 
 @given(orders())
+@pytest.mark.requirement("P3", "HZ-1.25")
 def test_whatever_is_compiled_runs_and_never_gives_more_than_was_asked(ordered: Order) -> None:
     found = attempt(ordered)
     if isinstance(found, Refused):
@@ -646,6 +658,7 @@ def test_whatever_is_compiled_runs_and_never_gives_more_than_was_asked(ordered: 
 
 
 @given(orders())
+@pytest.mark.requirement("OP-5.1.3")
 def test_integral_of_the_compiled_schedule_is_the_days_total_to_rounding(ordered: Order) -> None:
     found = attempt(ordered)
     if not isinstance(found, Compiled):
@@ -668,6 +681,7 @@ def test_integral_of_the_compiled_schedule_is_the_days_total_to_rounding(ordered
 
 
 @given(orders())
+@pytest.mark.requirement("OP-6.3.1")
 def test_what_the_compiler_lets_through_a_new_pump_takes(ordered: Order) -> None:
     found = attempt(ordered)
     if not isinstance(found, Compiled):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from thecal.link.ledger import NO_ANSWER, NO_RECORD, Outcome, Pending
+from thecal.link.ledger import NO_ANSWER, Outcome, Pending
 from thecal.link.roles import WHO
 from thecal.pump.core import codes
 
@@ -69,20 +69,35 @@ def by_status(pending: Pending, role: Role, status: Status, *, sure: bool = Fals
     return None
 
 
+_NOT_DONE = Finding(Outcome.NEVER, "the pump took a later command, and its log shows that this one was not done")
+
+
 def by_log(pending: Pending, records: Sequence[Record], status: Status) -> Finding | None:
     """What the log shows of a command whose number the pump no longer remembers, and so will never do any more.
 
     ``records`` are all of the log since the command was written down; None where they leave it open.
     """
-    if pending.log_records == NO_RECORD or status.forgot(pending.log_records):
-        return None
+    if status.forgot(pending.log_records):
+        return Finding(Outcome.ASSUMED, f"the pump lost its memory, and {more_drug(pending)}")
+    if pending.path == "single":
+        return _bolus_by_log(pending, records, status)
+    if not any(_traces(pending, record) for record in records):
+        return _NOT_DONE
+    if pending.path == "stop":
+        return None  # the later command was a stop as well, and the log does not tell them apart
+    return Finding(Outcome.GRANTED, "the pump's log shows it", codes.GRANTED)
+
+
+def _bolus_by_log(pending: Pending, records: Sequence[Record], status: Status) -> Finding | None:
+    """A bolus may wait its turn unseen, and the log does not tell one from another: in doubt it counts as given."""
+    said = ""
     if any(_traces(pending, record) for record in records):
-        if pending.path == "stop":
-            return None  # the later command was a stop as well, and the log does not tell them apart
-        return Finding(Outcome.GRANTED, "the pump's log shows it", codes.GRANTED)
-    if pending.path == "single" and status.bolus_kind:
+        said = "the pump's log shows a bolus that may have been it"
+    elif status.bolus_kind:
         return None  # it may be waiting behind the bolus that runs
-    return Finding(Outcome.NEVER, "the pump took a later command, and its log shows that this one was not done")
+    elif any(record.event == codes.E_BOOT for record in records):
+        said = "the pump lost power since, and a bolus that waited then left nothing in its log"
+    return Finding(Outcome.ASSUMED, f"{said}: {more_drug(pending)}") if said else _NOT_DONE
 
 
 def _traces(pending: Pending, record: Record) -> bool:

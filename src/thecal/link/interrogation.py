@@ -118,7 +118,9 @@ async def _text(talk: Talk, area: Area) -> bytes:
         piece = (await talk.ask("piece", area=area.value, at=len(text), most=MOST_PIECE)).values
         data, whole = cast("bytes", piece["data"]), cast("int", piece["whole"])
         if whole > MOST_DOCUMENT:
-            raise _Odd(Why.MISMATCH, f"the {area} is said to have {whole:,} bytes, at most {MOST_DOCUMENT:,} are allowed")
+            raise _Odd(
+                Why.MISMATCH, f"the {area} is said to have {whole:,} bytes, at most {MOST_DOCUMENT:,} are allowed"
+            )
         if text and piece["digest"] != digest:
             raise _Odd(Why.MISMATCH, f"the {area} was changed while it was read")
         text, digest = text + data, cast("bytes", piece["digest"])

@@ -59,6 +59,7 @@ _REASONS = {
 _BLOCKED = (
     "No extra dose was asked for: the last command of your clinic to the pump has no answer yet. Call your clinic."
 )
+_BEFORE = "It is not known whether the extra dose that you asked for before was started."
 _LIMIT = "The limit set for you would be passed."
 
 
@@ -84,6 +85,8 @@ async def press(talk: Talk) -> BolusAnswer:
 async def _again(talk: Talk, before: Pending, status: Status) -> BolusAnswer | None:
     """What became of an earlier press; None where it was refused, so that this one counts."""
     if talk.is_open(before):
+        if talk.against("bolus", before) is not None:
+            return BolusAnswer(Bolus.REFUSED, f"{_BLOCKED} {_BEFORE}", command=before.command, pending=True)
         return _answer(await talk.send(before, again=True))
     if talk.as_it_stands(before).outcome is Outcome.GRANTED:
         return _given_before(before.command, status)

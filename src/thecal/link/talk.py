@@ -175,13 +175,16 @@ class Talk:
 
     # Before anything is sent
 
-    def against(self, path: str) -> Result | None:
-        """What stands against sending a message now; None where nothing does."""
+    def against(self, path: str, again: Pending | None = None) -> Result | None:
+        """What stands against sending a message now; None where nothing does.
+
+        ``again`` is the command that is to be sent again, which does not stand in its own way.
+        """
         message = BY_PATH[path]
         if self.role not in message.roles:
             return blocked(Why.NOT_ALLOWED, f"{path} is not for the {self.role}: nothing was sent")
         for pending in self.open():
-            if self._waits_for(message, pending):
+            if pending != again and self._waits_for(message, pending):
                 return blocked(Why.NOT_KNOWN, self._unknown(pending))
         return self.unread() if self.role is Role.PROGRAMMER and message.effect is Effect.ANY else None
 

@@ -31,7 +31,7 @@ from thecal.pump.fixed_flow import FixedFlow, fixed_flow
 from thecal.pump.refused import Refused, Why
 from thecal.pump.schedule import Schedule, cannot, check_flow, schedule_of
 from thecal.pump.setting import Admission, Setting, flow_of, rate_of, volume_of
-from thecal.quantities import Concentration, Flow, Mass, Volume
+from thecal.quantities import Concentration, Duration, Flow, Mass, Volume
 from thecal.therapy.envelope import Can
 from thecal.therapy.program import ALWAYS_STOP, FailSafe, FaultClass, Response, Stopped
 
@@ -48,6 +48,7 @@ PATIENT_REF_BYTES = 16
 _MOST_CEILING_NG = 10**12  # of the core: 1 kg
 _MOST_STRENGTH = 10**9  # of the core, in ng/mL
 _MOST_BRIDGE_PL = 10**10  # of the core: 10 mL
+_LONGEST_BRIDGE = Duration.of(29, "days")  # under the 30 days of the core, for what rounding down adds
 
 _FAULT = {
     FaultClass.RESERVOIR: F_RESERVOIR,
@@ -325,11 +326,11 @@ class _Compiler:
     def _bridge_flow(self, bridge: BridgeBolus, old: Mixture) -> Refused | None:
         flow = old.flow_of(bridge.dose)
         volume_pl = (bridge.volume.number("nL") * 1000).__floor__()
-        if not flow or not 0 < volume_pl <= _MOST_BRIDGE_PL:
+        if not flow or not 0 < volume_pl <= _MOST_BRIDGE_PL or bridge.volume / flow > _LONGEST_BRIDGE:
             return Refused(
                 Why.BRIDGE_RANGE,
                 f"a bridge of {bridge.volume.text('mL')} at {flow.text('mL/day')}",
-                "more than 0 mL, at most 10 mL, at more than 0 mL/day",
+                "more than 0 mL, at most 10 mL, over at most 29 days",
                 "state volume and dose of the bridge",
             )
         refused = check_flow(flow, self._order.pump, "the bridge")

@@ -23,6 +23,7 @@ MAX_RATE_PL_PER_H = 2000000000  # 48 mL/day: above every pump in the facts
 MAX_STARTS = 48
 MAX_BOLUS = 100000  # strokes
 MAX_BRIDGE_PL = 10000000000
+MAX_BRIDGE_S = 2592000  # 30 days, ours: the old drug of any catheter has left long before
 MAX_NUMBER = 0x7FFFFFFF  # a new program every second for 68 years
 MAX_LEVEL_NL = 1000000000  # 1 L: above every reservoir in the facts
 
@@ -110,6 +111,8 @@ class Program:
         if not 0 <= self.bridge_rate_pl_per_h <= top or (self.bridge_pl and self.bridge_rate_pl_per_h == 0):
             return "bridge_rate_pl_per_h"
         if not 0 <= self.bridge_pl <= MAX_BRIDGE_PL:
+            return "bridge_pl"
+        if self.bridge_pl * HOUR_S > self.bridge_rate_pl_per_h * MAX_BRIDGE_S:
             return "bridge_pl"
         return ""
 
