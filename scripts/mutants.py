@@ -7,22 +7,30 @@ docs/evidence-mutants.json, and exits 1 under 90 %. A mutant that no test reache
     python scripts/mutants.py                      the whole campaign, from nothing
     python scripts/mutants.py thecal.quantities    one module
     python scripts/mutants.py --resume             go on where the last run stopped
+    python scripts/mutants.py thecal.quantities --survivors
+                                                   only what the last run did not notice, with the tests of now
 """
 
 from __future__ import annotations
 
 import argparse
+import gc
+import inspect
 import json
 import os
 import platform
 import re
 import shutil
+import signal
 import sys
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from _pytest.config import _prepareconfig
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,6 +39,9 @@ ROOT = Path(__file__).resolve().parent.parent
 EVIDENCE = "docs/evidence-mutants.json"
 LEAST_PERCENT = 90.0
 NOTICED = ("killed", "timeout", "caught by type check")
+NO_TESTS, TIMEOUT = 33, 36  # codes of mutmut
+CLASS_MARK = "\u01c1"  # between class and method in mutmut's names
+Switches = dict[str, list[tuple[Any, str, dict[str, Any]]]]
 NOT_COUNTED = ("skipped", "type only")
 _WORDS = re.compile(r'f?"[^"]* [^"]*"')
 _CAST_TYPE = re.compile(r"\bcast\([^,()]*, ")
@@ -40,22 +51,32 @@ TESTS_OF = (
     ("thecal.quantities", "tests/test_quantities*.py"),
     ("thecal.therapy", "tests/test_therapy*.py"),
     ("thecal.therapy", "tests/test_worked_examples*.py"),
+    # The review, the sentence and the bridge are said and tested in full by files of their own.
+    ("thecal.therapy.bridge", "tests/test_therapy_bridge.py"),
+    ("thecal.therapy.bridge", "tests/test_therapy_refusal.py"),
+    ("thecal.therapy.review", "tests/test_therapy_review.py"),
+    ("thecal.therapy.review", "tests/test_therapy_review_parts.py"),
+    ("thecal.therapy.sentence", "tests/test_therapy_sentence.py"),
+    ("thecal.therapy.wording", "tests/test_therapy_sentence.py"),
     # In the core a module is asked of the tests that are about it: all of them together take minutes for each mutant.
     *(
         (f"thecal.pump.core.{module}", f"tests/test_core_{tests}.py")
-        for module in ("agenda", "controller")
-        for tests in ("run", "alarms", "commands")
+        for module, about_it in (
+            ("agenda", "agenda run alarms commands device"),
+            ("alarms", "alarms device"),
+            ("commands", "commands device foresight"),
+            ("controller", "agenda foresight run alarms commands device"),
+            ("foresight", "foresight commands"),
+            ("hardware", "run alarms"),
+            ("ledger", "commands device"),
+            ("log", "log"),
+            ("monitor", "monitor"),
+            ("program", "program"),
+            ("record", "record"),
+            ("window", "window"),
+        )
+        for tests in about_it.split()
     ),
-    ("thecal.pump.core.alarms", "tests/test_core_alarms.py"),
-    ("thecal.pump.core.commands", "tests/test_core_commands.py"),
-    ("thecal.pump.core.foresight", "tests/test_core_commands.py"),
-    ("thecal.pump.core.hardware", "tests/test_core_run.py"),
-    ("thecal.pump.core.ledger", "tests/test_core_commands.py"),
-    ("thecal.pump.core.log", "tests/test_core_log.py"),
-    ("thecal.pump.core.monitor", "tests/test_core_monitor.py"),
-    ("thecal.pump.core.program", "tests/test_core_program.py"),
-    ("thecal.pump.core.record", "tests/test_core_record.py"),
-    ("thecal.pump.core.window", "tests/test_core_window.py"),
 )
 
 
@@ -84,8 +105,9 @@ class Score:
 
 
 def test_files(module: str = "") -> list[str]:
-    """The test files of what ``module`` is in, or of what lies in it; of every listed room where it is empty."""
-    patterns = [pattern for room, pattern in TESTS_OF if module.startswith(room) or room.startswith(module)]
+    """The test files of the smallest listed part that ``module`` is in, and of every part that lies in it."""
+    nearest = max((room for room, _ in TESTS_OF if module.startswith(room)), key=len, default=None)
+    patterns = [pattern for room, pattern in TESTS_OF if room == nearest or room.startswith(module)]
     return sorted({p.relative_to(ROOT).as_posix() for pattern in patterns for p in ROOT.glob(pattern)})
 
 
@@ -98,22 +120,98 @@ def of_its_room(mutant_name: str | None, tests: Iterable[str]) -> list[str]:
     return sorted(functions)
 
 
+def budget_s(expected_s: float) -> float:
+    """CPU seconds after which a test that takes ``expected_s`` is held to go on for ever; load does not count."""
+    return 2 + 5 * expected_s
+
+
 def prepare(module: str) -> None:
-    """Tell mutmut which tests there are for ``module``, and which of them are asked about which mutant."""
+    """Tell mutmut which tests there are for ``module``; they are collected once, and each mutant tried in a fork."""
     from mutmut.configuration import config
     from mutmut.runners.harness import PytestRunner
     from mutmut.utils.file_utils import change_cwd
+    from mutmut.workers.isolation import ForkRunner
 
     config().pytest_add_cli_args_test_selection = test_files(module)
+    items: dict[str, list[pytest.Item]] = defaultdict(list)
+    switches: Switches = {}
+
+    def startup(_: ForkRunner) -> None:
+        with change_cwd("mutants"):
+            for item in collected([*test_files(module), *config().pytest_add_cli_args]):
+                items[item.nodeid.partition("[")[0]].append(item)
+        switches.update(unswitched())
+        gc.freeze()
 
     def run_tests(self: PytestRunner, *, mutant_name: str | None, tests: Iterable[str]) -> int:
         chosen = of_its_room(mutant_name, tests)
-        if mutant_name and not chosen:
-            return 33  # mutmut's own code for a mutant that no test reaches
         with change_cwd("mutants"):
-            return int(self.execute_pytest(self._pytest_args_regular_run(chosen)))
+            if mutant_name is None:
+                return int(self.execute_pytest(self._pytest_args_regular_run(chosen)))
+            for holder, name, variants in switches.get(mutant_name.rpartition("__mutmut_")[0], ()):
+                setattr(holder, name, variants[mutant_name.rpartition(".")[2]])
+            return outcome([item for name in chosen for item in items[name]])
 
+    ForkRunner.startup = startup  # type: ignore[assignment,method-assign]
     PytestRunner.run_tests = run_tests  # type: ignore[method-assign]
+
+
+def collected(arguments: list[str]) -> list[pytest.Item]:
+    """The tests of some files, ready to run in this process and in every fork of it."""
+    made = _prepareconfig(["--rootdir=.", "-q", "-s", "--tb=no", *arguments], [])
+    made._do_configure()
+    session = pytest.Session.from_config(made)
+    made.hook.pytest_sessionstart(session=session)
+    made.hook.pytest_collection(session=session)
+    return session.items
+
+
+def unswitched() -> Switches:
+    """Put every function back where mutmut put a switch between its variants (the switch is slow); by mutmut's name
+    of the function, where it stands and what could stand there."""
+    found: Switches = defaultdict(list)
+    modules = [module for name, module in sys.modules.items() if name.startswith(("thecal.", "tests."))]
+    functions = {}
+    for module in modules:
+        for name, variants in list(vars(module).items()):
+            mangled = name.removeprefix("mutants_").removesuffix("__mutmut")
+            if not name.startswith("mutants_x") or not variants:
+                continue
+            if mangled.startswith("x_"):
+                functions[id(vars(module)[mangled[2:]])] = f"{module.__name__}.{mangled}", variants
+                continue
+            _, owner, method = mangled.split(CLASS_MARK)
+            if inspect.isfunction(vars(vars(module)[owner]).get(method)):
+                found[f"{module.__name__}.{mangled}"].append((vars(module)[owner], method, variants))
+    for module in modules:
+        for name, value in list(vars(module).items()):
+            if id(value) in functions:
+                key, variants = functions[id(value)]
+                found[key].append((module, name, variants))
+    for places in found.values():
+        for holder, name, variants in places:
+            setattr(holder, name, variants["_mutmut_orig"])
+    return found
+
+
+def outcome(items: list[pytest.Item]) -> int:
+    """Run tests, the quickest first, until one fails; mutmut's code for what was found. Only to be called in a fork."""
+    from mutmut.state import state
+
+    if not items:
+        return NO_TESTS
+    with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
+        os.dup2(nowhere.fileno(), 1)
+        os.dup2(nowhere.fileno(), 2)
+    signal.signal(signal.SIGPROF, lambda *_: os._exit(TIMEOUT))
+    took = state().duration_by_test
+    items = sorted(items, key=lambda item: took.get(item.nodeid, 0))
+    for item, following in zip(items, [*items[1:], None], strict=True):
+        signal.setitimer(signal.ITIMER_PROF, budget_s(took.get(item.nodeid, 0)))
+        item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+        if item.session.testsfailed:
+            return 1
+    return 0
 
 
 def module_of(path: str) -> str:
@@ -221,6 +319,7 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description="Change the code in small ways and see whether the tests notice.")
     parser.add_argument("module", nargs="?", default="thecal", help="start of a module's name, such as thecal.therapy")
     parser.add_argument("--resume", action="store_true", help="keep the outcomes of the last run")
+    parser.add_argument("--survivors", action="store_true", help="only what survived the last run; the rest stands")
     parser.add_argument("--report", action="store_true", help="only print what the last run found")
     parser.add_argument("--words", action="store_true", help="show survivors in the words of messages too")
     parser.add_argument("--processes", type=int, default=2)
@@ -230,10 +329,13 @@ def main(arguments: list[str]) -> int:
     if not chosen.report:
         from mutmut.__main__ import _run
 
-        if not chosen.resume:
+        names = [] if chosen.module == "thecal" else [f"{chosen.module}.*"]
+        if chosen.survivors:
+            names = [survivor["mutant"] for survivor in total(collect(chosen.module)).survivors]
+        elif not chosen.resume:
             shutil.rmtree("mutants", ignore_errors=True)
         prepare(chosen.module)
-        _run([] if chosen.module == "thecal" else [f"{chosen.module}.*"], chosen.processes)
+        _run(names, chosen.processes)
     scores = collect(chosen.module)
     if not scores:
         print(f"no mutants of {chosen.module}; modules are named in [tool.mutmut] of pyproject.toml")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from array import array
 from functools import reduce
 from itertools import combinations
 from pathlib import Path
@@ -69,6 +70,7 @@ def active(*which: int) -> Alarms:
     return alarms
 
 
+@pytest.mark.requirement("OP-6.4.1", "OP-6.41.2", "UM-59", "SF-A9")
 def test_every_alarm_has_a_row() -> None:
     assert sorted(ROWS) == list(range(al.N_ALARMS))
     assert len(al.TABLE) == al.N_ALARMS
@@ -78,6 +80,8 @@ def test_every_alarm_has_a_row() -> None:
 
 @pytest.mark.parametrize("alarm", sorted(ROWS))
 @pytest.mark.parametrize("response", [codes.R_STOP, codes.R_FALLBACK, codes.R_CONTINUE])
+@pytest.mark.requirement("P11", "OP-5.1.4", "OP-6.41.1", "OP-6.41.2", "UM-59", "SF-03", "SF-04", "SF-A1", "SF-A3")
+@pytest.mark.requirement("SF-A9", "FV-4", "FD-7.4", "ST-05")
 def test_every_row(alarm: int, response: int) -> None:
     critical, kind, _, forbids = ROWS[alarm]
     assert al.TABLE[alarm][0] == (al.CRITICAL if critical else al.NON_CRITICAL)
@@ -92,6 +96,7 @@ def test_every_row(alarm: int, response: int) -> None:
     assert al.TABLE[alarm][3] == int(forbids)
 
 
+@pytest.mark.requirement("OP-6.4.1", "OP-6.41.1", "SF-A1", "SF-A8", "FD-7.4", "ST-05")
 def test_the_published_classes() -> None:
     """Critical and non-critical as published for the peristaltic family: WE-23 of the worked examples."""
     published = {
@@ -111,6 +116,19 @@ def test_the_published_classes() -> None:
     assert len(case["inputs"]["events"]) == len(published)
 
 
+def test_new_alarms_are_all_off() -> None:
+    held = {n: (v.typecode, v.tolist()) if isinstance(v, array) else v for n, v in vars(Alarms()).items()}
+    times = ("I", [0] * al.N_ALARMS)
+    assert held == {
+        "active": 0,
+        "stalls": 0,
+        "stalls_since_s": 0,
+        "issued_s": times,
+        "acknowledged_s": times,
+        "cleared_s": times,
+    }
+
+
 def test_no_alarm_no_restriction() -> None:
     alarms = Alarms()
     assert alarms.base(bytearray(codes.N_FAULTS)) == codes.R_CONTINUE
@@ -119,6 +137,7 @@ def test_no_alarm_no_restriction() -> None:
 
 
 @given(which=SETS, response=st.lists(st.integers(0, 2), min_size=6, max_size=6))
+@pytest.mark.requirement("UM-30", "UM-60", "UM-61", "UM-64")
 def test_restrictions_are_the_union_of_all(which: set[int], response: list[int]) -> None:
     chosen = bytearray(response)
     alarms = active(*which)
@@ -130,6 +149,7 @@ def test_restrictions_are_the_union_of_all(which: set[int], response: list[int])
 
 
 @given(which=SETS, cleared=SETS, response=st.lists(st.integers(0, 2), min_size=6, max_size=6))
+@pytest.mark.requirement("UM-66")
 def test_clearing_one_never_lifts_what_another_asks_for(
     which: set[int], cleared: set[int], response: list[int]
 ) -> None:
@@ -143,6 +163,7 @@ def test_clearing_one_never_lifts_what_another_asks_for(
 
 
 @pytest.mark.parametrize(("one", "other"), list(combinations(sorted(ROWS), 2)))
+@pytest.mark.requirement("UM-65")
 def test_one_of_two_stays(one: int, other: int) -> None:
     alarms = active(one, other)
     assert alarms.clear(one, 8)
@@ -151,6 +172,7 @@ def test_one_of_two_stays(one: int, other: int) -> None:
 
 
 @pytest.mark.parametrize("alarm", sorted(ROWS))
+@pytest.mark.requirement("UM-71", "FD-10.3")
 def test_issued_acknowledged_cleared(alarm: int) -> None:
     alarms = Alarms()
     assert not alarms.acknowledge(alarm, 1)
@@ -171,6 +193,7 @@ def test_issued_acknowledged_cleared(alarm: int) -> None:
     assert not any(alarms.issued_s[a] or alarms.acknowledged_s[a] or alarms.cleared_s[a] for a in others)
 
 
+@pytest.mark.requirement("FV-4")
 def test_the_codes_are_closed_sets() -> None:
     """A value is part of logs and records: it never gets a second meaning, and its number never moves."""
     assert [getattr(codes, name) for name in ANSWERS.split()] == list(range(26))
@@ -221,6 +244,7 @@ LEAP = pytest.mark.parametrize("leap", [True, False])
 
 @LEAP
 @pytest.mark.parametrize("odd_nl", [0, 1, 249])
+@pytest.mark.requirement("OP-6.8.9", "UM-18", "UM-80", "SF-A8", "HZ-1.8")
 def test_low_reservoir_is_told_at_its_stroke(leap: bool, odd_nl: int) -> None:
     w = world(program(rates=((0, 25_000_000),), bolus=None, low_nl=900_000), level_nl=902_500 + odd_nl)
     strokes = 10 if odd_nl == 0 else 11
@@ -237,6 +261,8 @@ def test_low_reservoir_is_told_at_its_stroke(leap: bool, odd_nl: int) -> None:
 
 @LEAP
 @pytest.mark.parametrize(("level", "residual", "given"), [(2500, 0, 9), (2749, 0, 9), (2750, 250, 9), (2600, 101, 8)])
+@pytest.mark.requirement("OP-6.2.2", "OP-6.8.10", "OP-7.2.7", "UM-02", "UM-23", "AG-07", "AG-03", "SF-03")
+@pytest.mark.requirement("HZ-1.8")
 def test_empty_stops_in_the_same_second(leap: bool, level: int, residual: int, given: int) -> None:
     """One stroke is left in the reservoir, so that two due in one second could not both be asked of it."""
     hw = hardware()
@@ -258,6 +284,7 @@ def test_empty_stops_in_the_same_second(leap: bool, level: int, residual: int, g
 
 
 @LEAP
+@pytest.mark.requirement("OP-5.2.6")
 def test_empty_cuts_a_bolus(leap: bool) -> None:
     w = world(program(rates=((0, 0),), low_nl=0), level_nl=250 * 43)
     assert w.k.bolus(1) == codes.GRANTED
@@ -270,6 +297,7 @@ def test_empty_cuts_a_bolus(leap: bool) -> None:
 
 @LEAP
 @pytest.mark.parametrize("at", [1, 3601, 200_000])
+@pytest.mark.requirement("OP-5.2.6", "OP-6.41.3", "OP-7.3.4", "UM-10", "FD-5.1")
 def test_replacement_and_end_of_service(leap: bool, at: int) -> None:
     hw = hardware()
     hw.replace_soon_s = at
@@ -294,6 +322,7 @@ def test_replacement_and_end_of_service(leap: bool, at: int) -> None:
 
 
 @LEAP
+@pytest.mark.requirement("UM-05", "UM-10", "UM-15", "UM-44", "FD-10.2")
 def test_stopped_for_48_hours(leap: bool) -> None:
     w = world(program(rates=((0, 5_000_000),)))
     go(w, 700, leap=leap)
@@ -308,12 +337,14 @@ def test_stopped_for_48_hours(leap: bool) -> None:
 
 
 @LEAP
+@pytest.mark.requirement("UM-15")
 def test_a_program_that_is_never_started(leap: bool) -> None:
     w = world(program(), start=False)
     go(w, 172_800, leap=leap)
     assert alarm_events(w, al.STOPPED_48H) == [(172_800, codes.E_ALARM)]
 
 
+@pytest.mark.requirement("UM-15", "SF-05")
 def test_a_pump_without_a_program_has_nothing_to_tell_about_its_reservoir() -> None:
     w = world()
     w.k.refill(0)
@@ -325,6 +356,8 @@ def test_a_pump_without_a_program_has_nothing_to_tell_about_its_reservoir() -> N
 @pytest.mark.parametrize(
     ("response", "rate"), [(codes.R_STOP, 0), (codes.R_FALLBACK, 3_600_000), (codes.R_CONTINUE, 25_000_000)]
 )
+@pytest.mark.requirement("P11", "OP-5.1.4", "OP-6.4.3", "OP-6.6.2", "UM-17", "UM-37", "UM-43", "AG-10", "SF-04")
+@pytest.mark.requirement("HZ-6.6", "FD-8.3", "IT-03")
 def test_a_stall_is_found_after_three_strokes(leap: bool, response: int, rate: int) -> None:
     p = program(rates=((0, 25_000_000),), responses=(0, response, 2, 0, 0, 2), fallback=3_600_000)
     w = world(p)
@@ -354,6 +387,7 @@ def test_a_stall_is_found_after_three_strokes(leap: bool, response: int, rate: i
 
 
 @LEAP
+@pytest.mark.requirement("OP-6.4.3", "FD-6.5", "FD-10.3")
 def test_two_missed_strokes_are_no_stall(leap: bool) -> None:
     w = world(program(rates=((0, 25_000_000),)))
     w.motor.stalls = [(1000, 1060)]
@@ -364,6 +398,7 @@ def test_two_missed_strokes_are_no_stall(leap: bool) -> None:
 
 
 @LEAP
+@pytest.mark.requirement("P3", "P11", "OP-6.4.2", "OP-6.6.1", "OP-6.6.2", "UM-19", "MX-10")
 def test_an_extra_stroke_stops_the_pump_whatever_was_chosen(leap: bool) -> None:
     w = world(program(rates=((0, 25_000_000),), responses=(2, 2, 2, 0, 0, 2)))
     w.motor.extra_at = 5004
@@ -382,6 +417,7 @@ def test_an_extra_stroke_stops_the_pump_whatever_was_chosen(leap: bool) -> None:
 
 
 @LEAP
+@pytest.mark.requirement("P11", "UM-02", "UM-30", "UM-47", "UM-61", "UM-63", "AG-03")
 def test_an_alarm_that_chooses_stop_stops_from_its_own_second(leap: bool) -> None:
     """Power and clock doubts as on waking, with each response, and with another alarm beside them."""
     p = program(rates=((0, 25_000_000),), responses=(0, 2, 1, 0, 0, 0), fallback=3_600_000)
@@ -400,6 +436,7 @@ def test_an_alarm_that_chooses_stop_stops_from_its_own_second(leap: bool) -> Non
     assert w.c.rate == 25_000_000
 
 
+@pytest.mark.requirement("OP-7.4.6", "UM-67")
 def test_clearing_the_minor_memory_alarm_never_lifts_the_critical_one() -> None:
     w = world(program(rates=((0, 25_000_000),)))
     for alarm in (al.MEMORY_MINOR, al.MEMORY_CRITICAL):

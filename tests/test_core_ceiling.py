@@ -236,6 +236,7 @@ def attack(recipe: Recipe, script: list[tuple[int, tuple[str, object]]], *, stal
 
 @SEARCH
 @given(recipe=RECIPES, script=SCRIPTS)
+@pytest.mark.requirement("P1", "MX-06")
 def test_no_script_breaks_a_window_or_makes_the_monitor_hold(
     recipe: Recipe, script: list[tuple[int, tuple[str, object]]]
 ) -> None:
@@ -245,6 +246,7 @@ def test_no_script_breaks_a_window_or_makes_the_monitor_hold(
 
 @settings(SEARCH, max_examples=60)
 @given(recipe=RECIPES, script=SCRIPTS, stall=st.tuples(st.integers(0, 90_000), st.integers(1, 20_000)))
+@pytest.mark.requirement("P1")
 def test_no_script_with_a_stall_breaks_a_window(
     recipe: Recipe, script: list[tuple[int, tuple[str, object]]], stall: tuple[int, int]
 ) -> None:
@@ -254,6 +256,7 @@ def test_no_script_with_a_stall_breaks_a_window(
 @pytest.mark.long
 @WIDE
 @given(recipe=RECIPES, script=st.lists(st.tuples(WAITS, ACTS), min_size=1, max_size=40))
+@pytest.mark.requirement("P1")
 def test_long_scripts_break_no_window(recipe: Recipe, script: list[tuple[int, tuple[str, object]]]) -> None:
     play = attack(recipe, script, stall=None)
     assert [r for r in rows(play.w) if r.event == k.E_HELD] == []
@@ -308,6 +311,7 @@ ASKED = st.one_of(
 
 @SEARCH
 @given(recipe=RECIPES, script=SCRIPTS, asked=ASKED)
+@pytest.mark.requirement("P9", "AP-12")
 def test_waiting_as_long_as_said_helps(
     recipe: Recipe, script: list[tuple[int, tuple[str, object]]], asked: tuple[str, object]
 ) -> None:
@@ -324,6 +328,7 @@ def test_waiting_as_long_as_said_helps(
 @pytest.mark.long
 @WIDE
 @given(recipe=RECIPES, script=SCRIPTS, asked=ASKED)
+@pytest.mark.requirement("P9")
 def test_waiting_as_long_as_said_helps_in_long(
     recipe: Recipe, script: list[tuple[int, tuple[str, object]]], asked: tuple[str, object]
 ) -> None:
@@ -371,6 +376,7 @@ def test_with_both_guards_nothing_breaks_and_nothing_is_held(monkeypatch: pytest
     assert not [r for r in rows(w) if r.event == k.E_HELD]
 
 
+@pytest.mark.requirement("P5", "UM-20", "AG-08", "IT-16")
 def test_the_monitor_alone_keeps_the_ceiling(monkeypatch: pytest.MonkeyPatch) -> None:
     w = greedy(greedy_program(), monkeypatch, admission=False, monitor=True)
     assert broken_windows(w.motor.strokes) == []
@@ -382,6 +388,7 @@ def test_admission_alone_keeps_the_ceiling(monkeypatch: pytest.MonkeyPatch) -> N
     assert broken_windows(w.motor.strokes) == []
 
 
+@pytest.mark.requirement("P1")
 def test_with_neither_guard_the_checker_finds_broken_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     w = greedy(greedy_program(), monkeypatch, admission=False, monitor=False)
     assert {length for _, length, _ in broken_windows(w.motor.strokes)} == {HOUR, DAY}
@@ -389,6 +396,7 @@ def test_with_neither_guard_the_checker_finds_broken_windows(monkeypatch: pytest
 
 @settings(SEARCH, max_examples=40)
 @given(recipe=RECIPES, script=SCRIPTS)
+@pytest.mark.requirement("P5", "OP-7.1.1")
 def test_the_monitor_alone_keeps_the_ceiling_under_any_script(
     recipe: Recipe, script: list[tuple[int, tuple[str, object]]]
 ) -> None:
@@ -425,6 +433,7 @@ def test_a_limit_that_forgets_the_monitor_is_found(lost: str, monkeypatch: pytes
 # Flaws of published rules, and the edges of windows
 
 
+@pytest.mark.requirement("FV-1")
 def test_base_that_follows_a_bolus_counts() -> None:
     # At the press nothing was delivered for hours; the base of the hour after it does not fit beside the bolus.
     w = world(near([(0, 0), (36_000, 20_000_000)], 110, 3000, bolus=(SHOT, 600, 3600, 6)))
@@ -441,6 +450,7 @@ def test_base_that_follows_a_bolus_counts() -> None:
 
 @pytest.mark.parametrize("bucket_s", [300, 900, 3600])
 @pytest.mark.parametrize("offset_s", [-1, 0, 1])
+@pytest.mark.requirement("FV-2", "FV-3")
 def test_bursts_at_the_edges_of_buckets(bucket_s: int, offset_s: int) -> None:
     # All that is allowed at the end of one bucket, and all again when a record in buckets would have dropped it.
     w = world(near([(0, 0)], 5 * SHOT, 5 * SHOT + 40, bolus=(SHOT, 60, 60, 48)))
@@ -458,6 +468,7 @@ def test_bursts_at_the_edges_of_buckets(bucket_s: int, offset_s: int) -> None:
 
 
 @pytest.mark.parametrize(("length", "reason"), [(HOUR, k.CEILING_1H), (DAY, k.CEILING_24H)])
+@pytest.mark.requirement("OP-5.2.5")
 def test_a_second_bolus_fits_exactly_when_the_first_has_left(length: int, reason: int) -> None:
     # One bolus of 40 strokes fits, two do not. Windows hold their start and not their end, so that the same bolus a
     # full window later, stroke under stroke, is never more than one and what it overlaps by a stroke.
@@ -492,6 +503,7 @@ def test_the_checker_counts_a_window_from_its_start_to_before_its_end() -> None:
 
 
 @pytest.mark.parametrize("every_s", [1, 7, 60])
+@pytest.mark.requirement("P2", "OP-5.2.3", "UM-25.3", "UM-25.5", "MX-06", "AG-02", "HZ-1.2", "FD-6.6")
 def test_a_press_every_second_for_two_days(every_s: int) -> None:
     w = world(near([(0, 3_000_000), (7200, 12_000_000), (9000, 0)], 130, 1400, bolus=(20, 200, 700, 30)))
     starts = []
@@ -511,6 +523,7 @@ def test_a_press_every_second_for_two_days(every_s: int) -> None:
     assert not [r for r in rows(w) if r.event == k.E_HELD]
 
 
+@pytest.mark.requirement("P2", "UM-25.4", "HZ-1.2")
 def test_the_count_of_a_day_slides() -> None:
     w = world(near([(0, 0)], 500, 4000, bolus=(5, 60, 600, 3)))
     asked = [(0, k.GRANTED), (700, k.GRANTED), (1400, k.GRANTED), (2100, k.COUNT), (DAY - 1, k.COUNT), (DAY, k.GRANTED)]
@@ -523,6 +536,7 @@ def test_the_count_of_a_day_slides() -> None:
     assert w.k.wait_s == 100
 
 
+@pytest.mark.requirement("P2", "FD-6.6", "AP-14")
 def test_one_request_never_delivers_twice() -> None:
     w = world(near([(0, 0)], 500, 4000, bolus=(5, 60, 60, 48)))
     assert w.k.bolus(7) == k.GRANTED
@@ -595,6 +609,7 @@ def test_lower_ceilings_are_held_from_their_first_stroke_on() -> None:
     assert not [r for r in rows(w) if r.event == k.E_HELD]
 
 
+@pytest.mark.requirement("FD-6.1")
 def test_groups_of_a_wider_program_do_not_make_the_monitor_hold() -> None:
     # The monitor counted in groups of many strokes under high ceilings; under low ones such a group is much.
     wide = near([(0, 10_000_000)], 300, 6_000, bolus=(100, 600, 600, 20))
@@ -662,6 +677,7 @@ def test_the_clock_is_not_moved_while_an_empty_pump_waits_for_its_refill() -> No
     assert not [r for r in rows(w) if r.event == k.E_HELD]
 
 
+@pytest.mark.requirement("OP-6.5.22")
 def test_a_clock_that_was_moved_while_stopped_is_looked_at_when_started() -> None:
     p = near([(0, 0), (7200, 20_000_000), (14_400, 0)], 120, 200, bolus=None)
     w = world(p)
@@ -690,6 +706,7 @@ def test_what_follows_a_prime_is_looked_at_where_it_will_be() -> None:
     assert answer in (k.GRANTED, k.CEILING_1H)
 
 
+@pytest.mark.requirement("UM-12")
 def test_endless_stops_and_starts_fill_the_memory_and_break_nothing() -> None:
     w = world(near([(0, 20_000_000)], 130, 2200, bolus=(SHOT, 600, 600, 48)))
     refused = 0

@@ -14,9 +14,10 @@ from tests.core_world import STROKE_NL, World, broken_windows, packed, program, 
 
 from thecal.pump.core import alarms as al
 from thecal.pump.core import codes as k
+from thecal.pump.core import commands
 from thecal.pump.core.commands import CONFIRM_WITHIN_S, Commands
 from thecal.pump.core.controller import QUEUE
-from thecal.pump.core.ledger import NEW, REMEMBERED, STARTS, Ledger
+from thecal.pump.core.ledger import NEW, REMEMBERED, SEATS, STARTS, Ledger
 from thecal.pump.core.program import MAX_STARTS, RECORD_SIZE, SIZE, Program
 from thecal.pump.core.window import EPOCHS, KNOTS
 
@@ -109,6 +110,7 @@ def refused(w: World, ask: Callable[[], int], *, logged: bool = True) -> int:
 # Patient bolus
 
 
+@pytest.mark.requirement("OP-5.2.1")
 def test_bolus_granted() -> None:
     w = world(program())
     w.c.run(100)
@@ -118,6 +120,7 @@ def test_bolus_granted() -> None:
     assert w.c.due() == 700
 
 
+@pytest.mark.requirement("UM-07", "UM-10", "UM-25.1", "UM-77")
 def test_bolus_without_a_program_or_while_stopped() -> None:
     w = world()
     assert refused(w, lambda: w.k.bolus(1)) == k.NO_PROGRAM
@@ -144,6 +147,7 @@ def test_bolus_that_the_program_does_not_hold() -> None:
     assert refused(w, lambda: w.k.bolus(1)) == k.NO_BOLUS
 
 
+@pytest.mark.requirement("AP-14")
 def test_bolus_again_under_the_same_id_is_answered_with_the_first_outcome() -> None:
     w = world(program(bolus=(40, 600, 1000, 6)))
     assert w.k.bolus(3) == k.GRANTED
@@ -158,6 +162,7 @@ def test_bolus_again_under_the_same_id_is_answered_with_the_first_outcome() -> N
     assert w.k.bolus(5) == k.GRANTED
 
 
+@pytest.mark.requirement("OP-5.2.3", "UM-25.3", "UM-26", "AG-02")
 def test_bolus_in_the_lockout_says_when() -> None:
     w = world(program(bolus=(40, 600, 1000, 6)))
     w.k.bolus(1)
@@ -169,6 +174,7 @@ def test_bolus_in_the_lockout_says_when() -> None:
     assert w.k.wait_s == 0
 
 
+@pytest.mark.requirement("UM-25.4", "UM-27")
 def test_bolus_over_the_count_says_when() -> None:
     w = world(program(bolus=(4, 60, 100, 2)))
     w.k.bolus(1)
@@ -181,6 +187,7 @@ def test_bolus_over_the_count_says_when() -> None:
     assert w.k.bolus(4) == k.GRANTED
 
 
+@pytest.mark.requirement("UM-25.5")
 def test_bolus_while_a_single_runs() -> None:
     w = world(program())
     assert w.k.single(10, 300) == k.GRANTED
@@ -206,6 +213,7 @@ def test_bolus_during_a_bridge() -> None:
     assert events(w)[-1][3] == 7, "in the old drug"
 
 
+@pytest.mark.requirement("P9", "OP-5.2.5", "AP-12")
 def test_bolus_over_a_ceiling_says_when() -> None:
     w = world(limits(1, [(0, 5_000_000)], 80, 1000, bolus=(40, 600, 600, 10)))
     w.k.bolus(1)
@@ -224,6 +232,7 @@ def test_bolus_over_a_ceiling_says_when() -> None:
     assert w.k.wait_s == 0, "it never fits"
 
 
+@pytest.mark.requirement("UM-18")
 def test_bolus_with_too_little_left() -> None:
     w = world(program(low_nl=0), level_nl=41 * STROKE_NL)
     assert refused(w, lambda: w.k.bolus(1)) == k.EMPTY
@@ -247,6 +256,7 @@ def test_bolus_with_an_empty_reservoir() -> None:
 
 @pytest.mark.parametrize("alarm", range(al.N_ALARMS))
 @pytest.mark.parametrize("response", [k.R_STOP, k.R_CONTINUE])
+@pytest.mark.requirement("OP-5.3.4", "UM-25.1")
 def test_alarms_forbid_by_the_table(alarm: int, response: int) -> None:
     w = world(program(responses=(response, response, response, 0, 0, response)))
     w.c.issue(alarm)
@@ -260,6 +270,7 @@ def test_alarms_forbid_by_the_table(alarm: int, response: int) -> None:
     assert w.k.single(1, 60) == expected
 
 
+@pytest.mark.requirement("AP-11")
 def test_bolus_with_a_full_history() -> None:
     w = world(program(bolus=(4, 60, 60, 48)))
     for _ in range(KNOTS // 2):
@@ -287,11 +298,13 @@ def test_bolus_with_a_full_history() -> None:
 @pytest.mark.parametrize(
     ("strokes", "seconds"), [(0, 60), (-1, 60), (100_001, 60), (1, 0), (1, -5), (1, DAY + 1), (1 << 70, 1)]
 )
+@pytest.mark.requirement("OP-5.3.5")
 def test_single_with_a_value_out_of_range(strokes: int, seconds: int) -> None:
     w = world(program())
     assert refused(w, lambda: w.k.single(strokes, seconds), logged=False) == k.BAD_VALUE
 
 
+@pytest.mark.requirement("OP-5.3.2", "OP-5.3.6")
 def test_single_faster_than_the_motor() -> None:
     w = world(program(rates=((0, 20_000_000), (100, 90_000_000))))
     # 1,000,000,000 pL/h less the fastest step leaves 910,000,000 pL/h: 60 strokes of 250 nL take 59.3 s.
@@ -303,6 +316,22 @@ def test_single_faster_than_the_motor() -> None:
     assert w.k.single(60, 60) == k.GRANTED
 
 
+def test_the_largest_and_the_quickest_single() -> None:
+    w = world(program(stroke_nl=100, bolus=None))
+    assert refused(w, lambda: w.k.single(100_000, DAY)) == k.CEILING_24H
+    w = world(program(rates=((0, 0),)))
+    assert w.k.single(1, 1) == k.GRANTED
+
+
+def test_while_a_prime_holds_a_bridge_up_nobody_knows_how_long_it_takes() -> None:
+    w = world(program(bridge=(5_000_000, 18_000_000, 0)))
+    assert w.k.prime(1, 5000, 5000, near_field=True) == k.GRANTED
+    for ask in (lambda: w.k.single(1, 60), lambda: w.k.bolus(1)):
+        assert refused(w, ask) == k.BRIDGE
+        assert w.k.wait_s == 0
+
+
+@pytest.mark.requirement("OP-5.3.1", "OP-6.5.7", "OP-6.6.1")
 def test_singles_wait_for_each_other_and_the_queue_is_bounded() -> None:
     w = world(program())
     for i in range(1 + QUEUE):
@@ -315,6 +344,7 @@ def test_singles_wait_for_each_other_and_the_queue_is_bounded() -> None:
     ]
 
 
+@pytest.mark.requirement("OP-5.3.7")
 def test_a_single_that_does_not_fit_says_when() -> None:
     w = world(limits(1, [(0, 5_000_000)], 80, 1000, bolus=None))
     assert w.k.single(20, 600) == k.GRANTED
@@ -324,6 +354,7 @@ def test_a_single_that_does_not_fit_says_when() -> None:
     assert w.k.single(30, 600) == k.GRANTED
 
 
+@pytest.mark.requirement("UM-05", "UM-46")
 def test_stopping_drops_what_waits() -> None:
     w = world(program(rates=((0, 0),)))
     w.k.single(5, 100)
@@ -333,6 +364,7 @@ def test_stopping_drops_what_waits() -> None:
     assert (w.c.b_kind, w.c.q_len) == (0, 0)
     assert (20, k.E_STOP, 9, 0) in events(w)
     assert (20, k.E_BOLUS_CUT, k.SINGLE, 1) in events(w)
+    assert (20, k.E_BOLUS_CUT, k.SINGLE, 0) in events(w), "the one that waited gave nothing"
     w.k.start(9)
     w.c.run(5000)
     assert len(w.motor.strokes) == 1
@@ -361,6 +393,7 @@ def test_prime_with_a_value_out_of_range(state: int, volume: int, dead: int) -> 
     assert refused(w, lambda: w.k.prime(state, volume, dead, near_field=True)) == k.BAD_VALUE
 
 
+@pytest.mark.requirement("SC-05")
 def test_prime_needs_near_field_and_a_free_lane() -> None:
     w = world(program())
     assert refused(w, lambda: w.k.prime(1, 5000, 5000, near_field=False)) == k.NEAR_FIELD
@@ -372,6 +405,7 @@ def test_prime_needs_near_field_and_a_free_lane() -> None:
     assert w.k.prime(1, 5000, 5000, near_field=True) == k.GRANTED
 
 
+@pytest.mark.requirement("P1", "HZ-1.24")
 def test_prime_is_free_once_for_each_newer_state() -> None:
     w = world(limits(1, [(0, 1_000_000)], 30, 130, bolus=None))
     w.c.run(10)
@@ -433,6 +467,7 @@ def test_what_is_left_of_a_prime_is_lost_when_it_is_stopped() -> None:
 # Programs: propose, read back, confirm
 
 
+@pytest.mark.requirement("P7", "UM-08", "UM-09", "UM-54", "UM-56")
 def test_a_running_program_is_untouched_until_the_proposed_one_is_confirmed() -> None:
     w = world(program())
     w.c.run(100)
@@ -453,6 +488,7 @@ def test_a_running_program_is_untouched_until_the_proposed_one_is_confirmed() ->
     assert w.k.confirm(digest) == k.UNKNOWN, "once"
 
 
+@pytest.mark.requirement("P7", "P8", "UM-55", "SC-16")
 def test_proposals_that_are_refused() -> None:
     w = world(program(5))
     good = packed(program(6))
@@ -477,6 +513,7 @@ def test_proposals_that_are_refused() -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(at=st.integers(0, RECORD_SIZE - 1), bit=st.integers(0, 7))
+@pytest.mark.requirement("P7", "FD-7.3")
 def test_a_damaged_proposal_is_refused_and_the_one_before_it_is_gone(at: int, bit: int) -> None:
     w = world(program())
     w.k.propose(packed(program(2)))
@@ -487,6 +524,7 @@ def test_a_damaged_proposal_is_refused_and_the_one_before_it_is_gone(at: int, bi
     assert refused(w, lambda: w.k.confirm(b"")) == k.UNKNOWN
 
 
+@pytest.mark.requirement("P7", "UM-09", "HZ-8.7")
 def test_confirming_what_was_not_read_back() -> None:
     w = world(program())
     assert refused(w, lambda: w.k.confirm(b"")) == k.UNKNOWN
@@ -502,6 +540,7 @@ def test_confirming_what_was_not_read_back() -> None:
     assert w.k.confirm(w.k.staged_digest()) == k.GRANTED
 
 
+@pytest.mark.requirement("P7", "UM-58", "HZ-8.7", "SC-10")
 def test_a_confirmation_that_comes_too_late() -> None:
     for late, answer in ((0, k.GRANTED), (1, k.EXPIRED)):
         w = world(program())
@@ -529,6 +568,7 @@ def test_confirming_while_a_bolus_runs_or_waits() -> None:
     assert w.k.confirm(w.k.staged_digest()) == k.GRANTED
 
 
+@pytest.mark.requirement("P8", "OP-6.5.22", "UM-13", "UM-45")
 def test_nothing_is_confirmed_or_started_with_memory_in_doubt() -> None:
     w = world(program(), start=False)
     w.c.issue(al.MEMORY_CRITICAL)
@@ -547,6 +587,7 @@ def test_a_program_whose_base_never_fits() -> None:
     assert w.load(limits(1, [(0, 20_000_000)], 200, 2000, bolus=None)) == k.GRANTED
 
 
+@pytest.mark.requirement("P7")
 def test_a_program_that_does_not_fit_beside_history_says_when() -> None:
     w = world(limits(1, [(0, 5_000_000)], 200, 1000, bolus=(60, 600, 600, 10)))
     w.c.run(1000)
@@ -586,6 +627,7 @@ def test_a_monitor_that_cannot_take_a_program_keeps_the_window_from_taking_it(mo
     assert refused(w, lambda: w.k.confirm(w.k.staged_digest())) == k.HISTORY_FULL
 
 
+@pytest.mark.requirement("OP-6.5.3", "UM-14", "SF-13")
 def test_a_program_is_committed_while_stopped_and_delivers_when_started() -> None:
     w = world(program(), start=False)
     assert w.load(program(2, rates=((0, 10_000_000),))) == k.GRANTED
@@ -649,9 +691,22 @@ def test_a_wait_that_memory_cannot_lay_out_is_none() -> None:
     assert w.k.wait_s == 0
 
 
+def test_what_a_bolus_that_was_cut_had_left_is_not_counted() -> None:
+    w = world(program(rates=((0, 0),), low_nl=0, bolus=(40, 600, 600, 6)), level_nl=62 * STROKE_NL)
+    assert w.k.bolus(1) == k.GRANTED
+    w.c.run(300)
+    w.k.stop(1)
+    assert w.c.running is False
+    w.c.run(600)
+    w.k.start(1)
+    assert w.c.usable_strokes() == 42
+    assert w.k.bolus(2) == k.GRANTED
+
+
 # Stop, start, refill, clock
 
 
+@pytest.mark.requirement("OP-6.5.6", "OP-6.6.1", "UM-07", "UM-29", "UM-77", "UM-78", "SF-02", "IT-17")
 def test_start_and_stop() -> None:
     w = world()
     assert refused(w, lambda: w.k.start(1)) == k.NO_PROGRAM
@@ -668,6 +723,7 @@ def test_start_and_stop() -> None:
     assert w.k.wait_s == 0
 
 
+@pytest.mark.requirement("FD-10.2")
 def test_a_pump_that_was_stopped_for_two_days_says_so_until_it_is_started() -> None:
     w = world(program())
     w.k.stop(1)
@@ -685,6 +741,7 @@ def test_refill_with_a_value_out_of_range(level: int) -> None:
     assert refused(w, lambda: w.k.refill(level)) == k.BAD_VALUE
 
 
+@pytest.mark.requirement("UM-79")
 def test_refill_looks_at_low_and_empty_again() -> None:
     w = world(program(low_nl=2_000_000))
     assert w.k.refill(1_000_000) == k.GRANTED
@@ -728,6 +785,7 @@ def test_a_clock_is_set_before_there_is_a_program() -> None:
 # Alarms
 
 
+@pytest.mark.requirement("OP-6.6.1", "UM-65", "UM-81")
 def test_acknowledging_and_clearing() -> None:
     w = world(program(responses=(0, 0, 2, 0, 0, 2)))
     w.motor.stalls = [(0, 1000)]
@@ -756,6 +814,7 @@ def test_alarms_that_clear_by_themselves_cannot_be_cleared(alarm: int) -> None:
     assert w.k.acknowledge(alarm) == k.GRANTED
 
 
+@pytest.mark.requirement("UM-66", "UM-67")
 def test_clearing_one_alarm_lifts_nothing_that_another_asks_for() -> None:
     w = world(program(responses=(0, 0, 2, 0, 0, 2)))
     w.c.issue(al.STALL)
@@ -766,6 +825,7 @@ def test_clearing_one_alarm_lifts_nothing_that_another_asks_for() -> None:
     assert w.c.rate == 20_000_000
 
 
+@pytest.mark.requirement("FD-3.3")
 def test_memory_in_doubt_is_cleared_after_a_day_at_the_earliest() -> None:
     w = world(program())
     assert w.k.clear(al.MEMORY_CRITICAL) == k.NOT_NEEDED, "it is not on"
@@ -785,6 +845,7 @@ def test_memory_in_doubt_is_cleared_after_a_day_at_the_earliest() -> None:
     "ask",
     [
         lambda w: w.k.bolus(0),
+        lambda w: w.k.void(0),
         lambda w: w.k.single(0, 0),
         lambda w: w.k.prime(0, 0, 0, near_field=True),
         lambda w: w.k.propose(bytearray()),
@@ -797,6 +858,7 @@ def test_memory_in_doubt_is_cleared_after_a_day_at_the_earliest() -> None:
         lambda w: w.k.stop(1),
     ],
 )
+@pytest.mark.requirement("UM-54")
 def test_no_answer_carries_the_wait_of_the_one_before(ask: Callable[[World], int]) -> None:
     w = world(program())
     w.k.wait_s = 99
@@ -804,6 +866,7 @@ def test_no_answer_carries_the_wait_of_the_one_before(ask: Callable[[World], int
     assert w.k.wait_s == 0
 
 
+@pytest.mark.requirement("OP-5.3.2")
 def test_values_at_the_edge_are_taken() -> None:
     w = world(program(rates=((0, 0),), bolus=None))
     assert w.k.set_clock(0) == k.GRANTED
@@ -834,11 +897,136 @@ def test_numbers_that_others_build_on() -> None:
     assert NEW > k.NOT_NEEDED
 
 
+# A prime to the stroke and to the second
+
+
+def test_a_prime_may_be_as_large_as_a_bolus() -> None:
+    w = world(program())
+    most = 100_000 * STROKE_NL
+    assert refused(w, lambda: w.k.prime(1, most, most, near_field=True)) == k.EMPTY
+    assert refused(w, lambda: w.k.prime(1, most + STROKE_NL, STROKE_NL, near_field=True)) == k.EMPTY
+
+
+def test_a_prime_leaves_a_stroke_in_the_reservoir() -> None:
+    for left, answer in ((2, k.GRANTED), (1, k.EMPTY)):
+        w = world(program(low_nl=0), level_nl=(30 + 10 + left) * STROKE_NL)
+        assert w.k.prime(1, 40 * STROKE_NL, 30 * STROKE_NL, near_field=True) == answer
+
+
+def test_a_prime_runs_at_its_own_rate_and_so_does_what_is_beyond_it() -> None:
+    w = world(program(rates=((0, 0),)))
+    assert w.k.prime(1, 130 * STROKE_NL, 100 * STROKE_NL + 99, near_field=True) == k.GRANTED
+    assert type(w.c.monitor.dead_strokes) is int
+    w.c.run(200)
+    assert [(t, e, b) for t, e, _, b in events(w) if e in (k.E_BOLUS, k.E_BOLUS_END)] == [
+        (0, k.E_BOLUS, 100),
+        (90, k.E_BOLUS_END, 100),
+        (90, k.E_BOLUS, 30),
+        (117, k.E_BOLUS_END, 30),
+    ]
+
+
+def test_what_is_beyond_a_prime_is_looked_at_for_its_time_and_after_the_prime(monkeypatch: pytest.MonkeyPatch) -> None:
+    w = world(program())
+    asked: list[tuple[int, int, int]] = []
+
+    def fits(answer: int) -> Callable[[object, int, int, int], int]:
+        def ask(_: object, strokes: int, seconds: int, after_s: int) -> int:
+            asked.append((strokes, seconds, after_s))
+            return answer
+
+        return ask
+
+    monkeypatch.setattr(commands, "bolus_fits", fits(k.CEILING_1H))
+    monkeypatch.setattr(commands, "bolus_wait", fits(1234))
+    assert refused(w, lambda: w.k.prime(1, 130 * STROKE_NL, 100 * STROKE_NL, near_field=True)) == k.CEILING_1H
+    assert w.k.wait_s == 1234
+    assert asked == [(30, 27, 90)] * 2
+    asked.clear()
+    assert refused(w, lambda: w.k.single(30, 77)) == k.CEILING_1H
+    assert asked == [(30, 77, 0)] * 2
+
+
+def test_what_is_put_back_after_a_refused_program_is_as_new_as_this_second() -> None:
+    w = world(limits(1, [(0, 5_000_000)], 200, 1000))
+    w.c.run(1000)
+    steep = program(2, [(0, 20_000_000)], strengths=(6_000_000,), per_1h=(10 * NG,), per_24h=(3000 * NG,), bolus=None)
+    w.k.propose(packed(steep))
+    assert w.k.confirm(w.k.staged_digest()) == k.CEILING_1H
+    assert w.c.window.since_s == w.c.monitor.since_s == 1000
+    assert w.k.bolus(1) == k.GRANTED
+
+
+def test_a_bridge_that_is_cut_short_is_told_with_what_was_left() -> None:
+    w = world(program(bridge=(30_000_000, 20_000_000, 0)))
+    w.c.run(1000)
+    assert w.load(program(2)) == k.GRANTED
+    assert events(w)[-2] == (1000, k.E_BRIDGE_CUT, 22, 24_444)
+    for number, bridging, left, told in ((3, True, 1, 1), (4, True, 0, 0), (5, False, 7, 0)):
+        w.c.bridging, w.c.bridge_left = bridging, left
+        before = len(events(w))
+        assert w.load(program(number)) == k.GRANTED
+        assert len(events(w)) == before + told + 1
+
+
+def test_since_when_the_base_is_regular() -> None:
+    w = world()
+    w.c.run(50)
+    assert w.load(program(1)) == k.GRANTED
+    assert (w.c.regular_at_s, w.c.stopped_at_s) == (50 - DAY, 50), "before the first program nothing was given"
+    w.c.run(100)
+    assert w.load(program(2)) == k.GRANTED
+    assert (w.c.regular_at_s, w.c.stopped_at_s) == (100, 50)
+    w.c.loaded, w.c.commanded = False, 5
+    assert w.load(program(3)) == k.GRANTED
+    assert (w.c.regular_at_s, w.c.stopped_at_s) == (100, 50), "not the first: what was given is not forgotten"
+    w = world()
+    w.c.bridge_strokes = 5
+    w.c.run(50)
+    assert w.load(program(1, bridge=(1, 1, 0))) == k.GRANTED
+    assert (w.c.regular_at_s, w.c.bridging, w.c.bridge_left, w.c.bridge_strokes) == (50, True, HOUR, 0)
+
+
+def test_nothing_is_confirmed_while_a_bolus_only_waits() -> None:
+    w = world(program())
+    w.k.propose(packed(program(2)))
+    w.c.run(100)
+    w.c.q_len = 1
+    assert w.k.confirm(w.k.staged_digest()) == k.RUNNING
+    assert w.k.wait_s == 0
+
+
+def test_new_commands_have_nothing_to_say() -> None:
+    commands_of = Commands(world().c)
+    assert (commands_of.wait_s, commands_of.first) == (0, k.GRANTED)
+
+
+def test_short_stalls_that_were_cleared_are_forgotten() -> None:
+    w = world(program())
+    w.c.alarms.stalls = 3
+    w.c.issue(al.SHORT_STALLS)
+    assert w.k.clear(al.SHORT_STALLS) == k.GRANTED
+    assert w.c.alarms.stalls == 0
+
+
+def test_the_clock_of_a_stopped_pump_may_be_set_to_anything() -> None:
+    w = world(limits(1, [(0, 0), (7200, 20_000_000), (10_800, 0)], 130, 130, bolus=None))
+    w.c.run(12_000)
+    w.k.stop(1)
+    assert w.k.set_clock(7 * DAY - 6000) == k.GRANTED
+    assert refused(w, lambda: w.k.start(1)) == k.CEILING_24H
+    wait = w.k.wait_s
+    assert 0 < wait < DAY
+    w.c.run(12_000 + wait)
+    assert w.k.start(1) == k.GRANTED
+
+
 # The ledger
 
 
 @settings(max_examples=80, deadline=None)
 @given(ids=st.lists(st.integers(1, 120), max_size=120))
+@pytest.mark.requirement("P2")
 def test_no_id_is_new_twice(ids: list[int]) -> None:
     ledger = Ledger()
     seen: dict[int, int] = {}
@@ -861,6 +1049,7 @@ def test_no_id_is_new_twice(ids: list[int]) -> None:
 
 @settings(max_examples=80, deadline=None)
 @given(gaps=st.lists(st.integers(0, 20_000), max_size=80), most=st.integers(1, STARTS), lockout=st.integers(0, DAY))
+@pytest.mark.requirement("P2", "OP-5.2.3", "FD-10.6")
 def test_lockout_and_count_against_every_start(gaps: list[int], most: int, lockout: int) -> None:
     ledger = Ledger()
     starts: list[int] = []
@@ -876,6 +1065,42 @@ def test_lockout_and_count_against_every_start(gaps: list[int], most: int, locko
             starts.append(now)
 
 
+def test_the_newest_requests_and_starts_are_kept_and_no_more() -> None:
+    ledger = Ledger()
+    for i in range(1, REMEMBERED + 9):
+        ledger.remember(i, i % 20, i)
+        assert ledger.n == min(i, REMEMBERED)
+    assert [ledger.first_outcome(i) for i in (1, 8, 9, 40, 41)] == [-1, -1, 9, 0, NEW]
+    for i in range(STARTS + 9):
+        assert ledger.n_starts == min(i, STARTS)
+        ledger.start(100 * i)
+    assert ledger.count_left(STARTS, 5600) == 900 + DAY - 5600
+    assert ledger.count_left(2, 5500 + DAY - 1) == 1
+    assert ledger.count_left(2, 5500 + DAY) == 0
+    assert ledger.count_left(2, 5500 + 2 * DAY) == 0
+
+
+def test_a_new_ledger_is_empty() -> None:
+    held = {n: (v.typecode, v.tolist()) if isinstance(v, array) else v for n, v in vars(Ledger()).items()}
+    assert held == {
+        "id": ("q", [0] * REMEMBERED),
+        "outcome": bytearray(REMEMBERED),
+        "at_s": ("I", [0] * REMEMBERED),
+        "n": 0,
+        "next": 0,
+        "newest": 0,
+        "seat_id": ("q", [0] * SEATS),
+        "seat_answer": bytearray(SEATS),
+        "seat_wait_s": ("I", [0] * SEATS),
+        "seat_at_s": ("I", [0] * SEATS),
+        "start_s": ("I", [0] * STARTS),
+        "n_starts": 0,
+        "next_start": 0,
+    }
+    assert SEATS == 4
+
+
+@pytest.mark.requirement("FD-10.6")
 def test_a_count_that_memory_does_not_reach_is_never_free() -> None:
     ledger = Ledger()
     assert ledger.count_left(STARTS, 0) == 0
@@ -890,6 +1115,7 @@ def test_a_record_of_a_program_has_its_checksum_behind_it() -> None:
 # Found in the controller
 
 
+@pytest.mark.requirement("OP-5.3.4", "OP-6.4.7", "UM-37")
 def test_a_bolus_that_waits_never_begins_after_a_stop_by_an_alarm() -> None:
     # The last three strokes of the first bolus stall in its last seconds: the alarm comes with its end.
     w = world(program(rates=((0, 0),), responses=(0, 0, 2, 0, 0, 2)))

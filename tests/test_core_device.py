@@ -16,6 +16,7 @@ def world(**changes: object) -> World:
     return core_world.world(program(**changes))  # type: ignore[arg-type]
 
 
+@pytest.mark.requirement("P2")
 def test_a_withdrawn_request_never_delivers() -> None:
     w = world()
     assert w.k.void(3) == codes.VOIDED
@@ -27,6 +28,7 @@ def test_a_withdrawn_request_never_delivers() -> None:
     assert w.k.bolus(4) == codes.GRANTED
 
 
+@pytest.mark.requirement("AP-02")
 def test_withdrawing_what_arrived_tells_its_first_outcome() -> None:
     w = world()
     assert w.k.bolus(1) == codes.GRANTED
@@ -36,6 +38,7 @@ def test_withdrawing_what_arrived_tells_its_first_outcome() -> None:
     assert w.c.b_kind == codes.PATIENT
 
 
+@pytest.mark.requirement("AP-14")
 def test_withdrawing_twice_is_the_same_as_once() -> None:
     w = world()
     assert w.k.void(5) == codes.VOIDED
@@ -48,6 +51,7 @@ def test_a_request_to_withdraw_has_a_number(request_id: int) -> None:
     assert world().k.void(request_id) == codes.BAD_VALUE
 
 
+@pytest.mark.requirement("AP-02")
 def test_a_seat_remembers_its_newest_command() -> None:
     ledger = Ledger()
     assert ledger.seat_outcome(0, 1) == NEW
@@ -70,6 +74,7 @@ def test_seats_and_stalls_survive_a_power_cut() -> None:
     assert (life.c.alarms.stalls, life.c.alarms.stalls_since_s) == (2, 77)
 
 
+@pytest.mark.requirement("P3", "OP-6.1.1", "OP-6.4.2", "MX-10", "FD-3.2")
 def test_a_rotor_that_turns_by_itself_stops_the_pump_and_is_charged() -> None:
     w = world(rates=((0, 0),))
     w.c.run(5000)
@@ -100,6 +105,7 @@ def stalled(w: World, start_s: int) -> None:
     assert not w.c.alarms.on(al.STALL)
 
 
+@pytest.mark.requirement("IT-03")
 def test_the_third_short_stall_of_a_week_asks_for_a_replacement() -> None:
     w = world(responses=(0, 2, 2, 0, 0, 2))
     stalled(w, 1000)

@@ -79,6 +79,7 @@ def test_leaping_and_stepping_are_the_same_on_this_interpreter() -> None:
 
 @pytest.mark.outside
 @pytest.mark.parametrize("kept", [False, True])
+@pytest.mark.requirement("FD-7.2")
 def test_twenty_thousand_steps_allocate_nothing(kept: bool, tmp_path: Path) -> None:
     """With base steps, a bolus, the daily total and, where kept, durable memory between them; in 64 KB of heap."""
     memory = [str(tmp_path / "area")] if kept else []
@@ -332,6 +333,7 @@ def extreme(m: dict[str, ModuleType], number: int, stroke_nl: int, strength: int
 
 @pytest.mark.parametrize("stroke_nl", [1, 250, 10**6])
 @pytest.mark.parametrize("born_s", [0, 2**31 - 20 * 86_400])
+@pytest.mark.requirement("FD-7.2")
 def test_every_computed_integer_is_a_small_one(stroke_nl: int, born_s: int) -> None:
     largest = Largest()
     m = checked_core(largest)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from array import array
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,7 @@ STEP = st.tuples(
 
 @settings(max_examples=150, deadline=None)
 @given(p=programs(), steps=st.lists(STEP, min_size=1, max_size=14))
+@pytest.mark.requirement("P5", "OP-6.1.1", "MX-10", "IT-16")
 def test_room_is_never_too_much_and_too_little_by_at_most_the_margin(
     p: Program, steps: list[tuple[int, int, int, bool, int]]
 ) -> None:
@@ -164,6 +166,8 @@ def test_what_makes_a_group() -> None:
         (100, 257, 2),
         (100, 2400, 10),
         (100, 10**6, 10),
+        (106, 10**6, 10),
+        (106, 2600, 10),
         (6400, 25_600, 100),
         (6_400_000, 25_600_000, 100_000),
     ):
@@ -277,7 +281,7 @@ def test_a_strength_without_strokes_takes_no_place() -> None:
     m = Monitor()
     for i in range(3 * EPOCHS):
         assert m.load(strict((1_000_000 + i,), (640,), (640,)), 0, i)
-    assert m.now_epoch == 0
+        assert m.now_epoch == 0
 
 
 def test_a_full_ring_makes_its_newest_group_longer() -> None:
@@ -389,6 +393,7 @@ def test_unused_channels_are_not_read() -> None:
 
 
 @pytest.mark.parametrize("banned", ["controller", "window", "foresight", "commands"])
+@pytest.mark.requirement("P5", "OP-7.1.1", "ST-02")
 def test_it_imports_neither_the_controller_nor_the_window(banned: str) -> None:
     tree = ast.parse(Path(monitor_module.__file__).read_text(encoding="utf-8"))
     names = set()
@@ -429,3 +434,62 @@ def test_the_last_stroke_that_fits() -> None:
     assert m.room(10) == 1
     m.count(10, 11, 1)
     assert m.room(11) == 0
+
+
+def test_a_new_monitor_has_counted_nothing() -> None:
+    m = Monitor()
+    numbers = {n: v for n, v in vars(m).items() if isinstance(v, int) and v}
+    assert numbers == {"group": 1, "group_before": 1, "since_s": -DAY_S}
+    assert not any(v is None for v in vars(m).values())
+    arrays = {n: (v.typecode, v.tolist()) for n, v in vars(m).items() if isinstance(v, array)}
+    assert arrays == {
+        "t": ("I", [0] * GROUPS),
+        "upto": ("I", [0] * GROUPS),
+        "charge": ("q", [0] * (EPOCHS * MAX_CHANNELS)),
+        "limit_fg": ("q", [0] * (2 * MAX_CHANNELS)),
+    }
+    assert m.epoch == bytearray(GROUPS)
+
+
+def test_a_group_is_taken_to_end_a_little_later_than_even_strokes_do() -> None:
+    m = Monitor()
+    m.load(strict((1_000_000,), (64,), (64,)), 0, 0)
+    m.count(0, 1000, 10)
+    assert [m.t[i] for i in range(m.n)] == [501, 601, 701, 801, 901, 1000, 1000, 1000, 1000, 1000]
+    assert [m.upto[i] for i in range(m.n)] == list(range(1, 11))
+    m = Monitor()
+    m.load(strict((1_000_000,), (192,), (192,)), 0, 0)
+    m.count(0, 1000, 10)
+    assert [(m.t[i], m.upto[i]) for i in range(m.n)] == [(701, 3), (1000, 6), (1000, 9)]
+    assert (m.open_n, m.open_t) == (1, 1000)
+
+
+def test_an_hour_of_a_full_ring_is_counted_from_its_oldest_group() -> None:
+    m = Monitor()
+    m.load(strict((1_000_000,), (1000,), (2000,)), 0, 0)
+    m.group = 1
+    for i in range(GROUPS + 100):
+        m.count(i, i + 1, 1)
+    assert m.n == GROUPS
+    assert m.room(GROUPS + 100) == 1000 - GROUPS - 100
+    at = [(m.first + i) % GROUPS for i in range(GROUPS)]
+    assert [m.t[g] for g in at] == [*range(1, GROUPS), GROUPS + 100]
+    assert [m.upto[g] for g in at] == [*range(1, GROUPS), GROUPS + 100], "the newest has become longer"
+
+
+def test_the_present_strength_keeps_its_place_while_another_is_tried() -> None:
+    m = Monitor()
+    m.load(strict((1_000_000,), (640,), (640,)), 0, 0)
+    m.count(0, 10, 1)
+    for i, epoch in ((1, 1), (2, 2), (3, 1), (4, 2)):
+        assert m.load(strict((1_000_000 + i,), (640,), (640,)), 0, 10 + i)
+        assert (m.n, m.now_epoch) == (1, epoch)
+
+
+def test_a_program_is_charged_as_it_says_and_only_in_its_channels() -> None:
+    m = Monitor()
+    p = program(strengths=(1_000, 7), per_1h=(11, 12), per_24h=(13, 14))
+    p.strength_ng_per_ml[2] = p.ceiling_1h_ng[2] = p.ceiling_24h_ng[2] = 5
+    assert m.load(p, 0, 0)
+    assert list(m.charge[:MAX_CHANNELS]) == [250_000, 1_750, 0, 0, 0, 0, 0, 0]
+    assert list(m.limit_fg) == [11 * 10**6, 12 * 10**6, 0, 0, 0, 0, 0, 0, 13 * 10**6, 14 * 10**6, 0, 0, 0, 0, 0, 0]

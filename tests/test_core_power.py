@@ -131,6 +131,7 @@ def test_the_scenario_delivers_and_refuses() -> None:
     assert not life.c.bridging
 
 
+@pytest.mark.requirement("P4", "OP-6.6.4", "UM-86")
 def test_power_fails_at_every_write() -> None:
     kinds = ((BEFORE, 0), (OVERWRITTEN, 1900), (TRUNCATED, 40), (AFTER, 0), (OVERWRITTEN, 30), (TRUNCATED, 0))
     cut_at_every_write(lambda n: (kinds[n % len(kinds)],), 100, ACTS[:-3])
@@ -146,6 +147,7 @@ EVERY_TEAR = (
 @pytest.mark.long
 @pytest.mark.parametrize("dark_s", [0, 4000])
 @pytest.mark.parametrize("tear", EVERY_TEAR)
+@pytest.mark.requirement("P4")
 def test_power_fails_at_every_write_with_every_tear(tear: tuple[str, int], dark_s: int) -> None:
     cut_at_every_write(lambda _: (tear,), dark_s)
 
@@ -172,12 +174,14 @@ def live_with_cuts(cuts: list[tuple[int, str, int, int]]) -> None:
 
 @settings(max_examples=25)
 @given(cuts=CUTS)
+@pytest.mark.requirement("P1", "P4")
 def test_power_fails_again_and_again(cuts: list[tuple[int, str, int, int]]) -> None:
     live_with_cuts(cuts)
 
 
 @pytest.mark.long
 @given(cuts=st.lists(CUTS.filter(bool), min_size=1, max_size=5).map(lambda parts: [c for p in parts for c in p]))
+@pytest.mark.requirement("P4")
 def test_power_fails_again_and_again_for_long(cuts: list[tuple[int, str, int, int]]) -> None:
     live_with_cuts(cuts)
 
@@ -186,6 +190,7 @@ def test_power_fails_again_and_again_for_long(cuts: list[tuple[int, str, int, in
 @given(
     at=st.lists(st.tuples(st.integers(1, 6000), st.integers(0, 5000)), min_size=1, max_size=8), presses=st.booleans()
 )
+@pytest.mark.requirement("P2", "P4", "OP-5.2.3", "FD-10.6")
 def test_power_fails_in_the_middle_of_delivery(at: list[tuple[int, int]], presses: bool) -> None:
     life = factory_new()
     life.refill(18_000_000)
@@ -231,6 +236,7 @@ def test_after_a_half_written_state_the_whole_copy_outlives_the_next_cut() -> No
     assert life.c.loaded, "the damaged copy is the one to be written first"
 
 
+@pytest.mark.requirement("FD-6.1")
 def test_a_cut_between_the_copies_and_another_in_the_next_write() -> None:
     """A new program in the newest copy only; its successor must not take the older copy's program with it."""
     life = running()

@@ -40,6 +40,7 @@ from thecal.pump.core.record import PROGRAM, RESERVE_S, STATE, Keeper, Store
 DAY = codes.DAY_S
 
 
+@pytest.mark.requirement("P4", "MX-03", "AP-05")
 def test_what_was_reserved_counts_as_delivered() -> None:
     life = running()
     c = life.c
@@ -86,6 +87,7 @@ def test_the_account_in_doubt_is_looked_at_on_waking() -> None:
     assert c.rate == 0
 
 
+@pytest.mark.requirement("UM-04")
 def test_the_first_state_of_a_new_pump() -> None:
     life = Life()
     assert not life.c.loaded
@@ -115,6 +117,7 @@ def test_power_fails_at_the_first_state_ever(write: int, tear: str) -> None:
     )
 
 
+@pytest.mark.requirement("MX-03")
 def test_a_bolus_is_never_resumed_and_its_rest_is_counted() -> None:
     life = running()
     assert life.press(1) == codes.GRANTED
@@ -227,6 +230,7 @@ def state_of(c: Controller, sequence: int, crc: int) -> bytes:
 
 @settings(max_examples=60)
 @given(area=st.sampled_from(STATE), byte=st.integers(0, 20_000), bit=st.integers(0, 7))
+@pytest.mark.requirement("OP-6.6.4", "OP-7.4.4", "UM-86", "FD-3.3")
 def test_one_damaged_copy_leaves_the_other(area: int, byte: int, bit: int) -> None:
     life = running()
     before = life.c.reserved, digest_of(life.c.program), life.c.ledger.newest
@@ -244,6 +248,7 @@ def test_one_damaged_copy_leaves_the_other(area: int, byte: int, bit: int) -> No
     assert not life.c.alarms.on(al.MEMORY_MINOR)
 
 
+@pytest.mark.requirement("OP-7.4.4", "FD-6.4")
 def test_every_single_bit_of_a_small_part_is_seen() -> None:
     life = running()
     for byte in list(range(40)) + list(range(-40, 0)):
@@ -299,6 +304,7 @@ def stays_stopped(store: Store, level: int = 18_000_000) -> None:
 
 @settings(max_examples=15)
 @given(one=st.integers(0, 20_000), other=st.integers(0, 20_000))
+@pytest.mark.requirement("P4", "OP-7.4.1", "OP-7.4.6", "FD-3.3", "IT-17")
 def test_both_copies_damaged_stop_the_pump(one: int, other: int) -> None:
     life = running()
     life.store.flip(0, one)
@@ -306,6 +312,7 @@ def test_both_copies_damaged_stop_the_pump(one: int, other: int) -> None:
     stays_stopped(life.store)
 
 
+@pytest.mark.requirement("OP-7.4.1", "HZ-5.11")
 def test_memory_of_nonsense_is_not_a_new_pump() -> None:
     for junk in (b"\0", b"x" * record.HEAD, b"y" * 9000):
         store = Store()
@@ -325,6 +332,7 @@ def another_layout(raw: bytes, longer: int) -> bytes:
 
 
 @pytest.mark.parametrize("longer", [1, 8, -8, -4000])
+@pytest.mark.requirement("FD-7.5")
 def test_another_layout_stops_the_pump(longer: int) -> None:
     life = running()
     sequence = life.keeper.sequence
@@ -342,6 +350,7 @@ def test_another_layout_stops_the_pump(longer: int) -> None:
 
 
 @pytest.mark.parametrize("magic", [record.MAGIC - 1, 0x54484331])
+@pytest.mark.requirement("FD-7.5")
 def test_another_magic_is_not_a_record(magic: int) -> None:
     raw = bytearray(running().store.areas[0])
     pack_into("<I", raw, 0, magic)
@@ -363,6 +372,7 @@ def test_a_record_must_be_longer_than_its_head() -> None:
 
 @settings(max_examples=40)
 @given(byte=st.integers(0, RECORD_SIZE - 1), bit=st.integers(0, 7))
+@pytest.mark.requirement("OP-7.4.1")
 def test_a_damaged_program_stops_the_pump(byte: int, bit: int) -> None:
     life = running()
     life.store.flip(life.keeper.saved_area, byte, bit)
@@ -380,6 +390,7 @@ def test_a_missing_program_stops_the_pump(held: bytes) -> None:
     stays_stopped(life.store)
 
 
+@pytest.mark.requirement("FD-6.1")
 def test_another_sound_program_of_the_same_number_is_not_the_one() -> None:
     life = running()
     life.store.areas[life.keeper.saved_area] = bytes(packed(tight(1, (6_000_000,), ((0, 20_000_000),))))
@@ -417,6 +428,7 @@ def test_a_kept_program_of_another_number_a_fault_or_another_stroke_is_refused()
 
 
 @pytest.mark.parametrize("write", [1, 2])
+@pytest.mark.requirement("OP-7.4.2", "FD-6.4", "FD-7.1")
 def test_one_lost_write_is_noticed_and_written_again(write: int) -> None:
     life = running()
     life.k.acknowledge(0)
@@ -458,6 +470,7 @@ class Twice(Store):
         self.areas = [raw, raw, b"", b""]
 
 
+@pytest.mark.requirement("OP-7.4.2", "FD-6.4", "AP-11")
 def test_memory_that_takes_nothing_stops_the_pump() -> None:
     life = running()
     strokes = life.c.commanded
@@ -472,6 +485,7 @@ def test_memory_that_takes_nothing_stops_the_pump() -> None:
     assert life.c.run(life.c.t + 10) > 0
 
 
+@pytest.mark.requirement("FD-6.4")
 def test_a_lost_program_stops_the_pump_before_it_runs() -> None:
     life = running()
     new = tight(2, (5_000_000,), ((0, 10_000_000),))
@@ -524,6 +538,7 @@ NOT_KEPT = {
 }  # fmt: skip
 
 
+@pytest.mark.requirement("FD-7.1")
 def test_the_record_keeps_everything_that_waking_cannot_find_again() -> None:
     """A new attribute of the controller is either kept, or stands above with the others that need not be."""
     life = running()
@@ -575,3 +590,92 @@ def test_settling_writes_the_older_copy_first() -> None:
     keeper.settle(keeper.wake(hardware(), Motor(), Log(16)))
     assert order == [1, 0]
     assert PROGRAM == (2, 3)
+
+
+# To the stroke and to the byte
+
+
+def written_as(life: Life) -> None:
+    """Both copies hold the controller as it is now, whatever was settled before."""
+    raw = state_of(life.c, life.keeper.sequence + 1, life.keeper.saved_crc)
+    life.store.areas[0] = life.store.areas[1] = raw
+
+
+def test_a_new_store_and_its_keeper_hold_nothing() -> None:
+    store = Store()
+    assert [store.read(area) for area in range(4)] == [b""] * 4
+    keeper = Keeper(store)
+    assert (keeper.sequence, keeper.saved_number, keeper.saved_crc) == (0, 0, 0)
+    keeper.settle(keeper.wake(hardware(), Motor(), Log(16)))
+    assert unpack_from("<IIIqI", store.read(0))[1:] == (1, len(store.read(0)), 0, 0)
+
+
+@pytest.mark.parametrize("sequence", [0, 1, 0xFFFFFFF0])
+def test_the_first_and_the_last_sequences_are_as_good_as_any(sequence: int) -> None:
+    life = running()
+    life.store.areas[0] = life.store.areas[1] = state_of(life.c, sequence, life.keeper.saved_crc)
+    keeper = Keeper(life.store)
+    c = keeper.wake(hardware(), Recorder(), Log(16))
+    assert c.loaded
+    assert keeper.sequence == sequence
+    assert not c.alarms.on(al.MEMORY_MINOR)
+    assert not c.alarms.on(al.MEMORY_CRITICAL)
+
+
+def test_of_a_bolus_that_runs_only_its_rest_is_reserved() -> None:
+    life = running()
+    assert life.press(1) == codes.GRANTED
+    life.wait_until(life.true_s() + 100)
+    c = life.c
+    assert 0 < c.b_done < 40
+    assert c.reserved == c.commanded + 2 + 20_000_000 * RESERVE_S // c.unit + 1 + 40 - c.b_done
+
+
+def test_of_the_window_only_what_was_delivered_is_kept() -> None:
+    c = running().c
+    sizes = [len(record._part(c.window, name)) for name in ("t", "strokes", "epoch", "charge", "limit_fg")]
+    assert sizes == [4 * window.KNOTS, 4 * window.KNOTS, window.KNOTS, 8 * 4 * 8, 8 * 2 * 8]
+    assert len(record._part(c.monitor, "t")) == 4 * len(c.monitor.t)
+
+
+def test_a_program_that_memory_holds_is_not_written_again() -> None:
+    life = running()
+    life.power_cut(0)
+    assert (life.keeper.saved_number, life.keeper.saved_area) == (1, PROGRAM[0])
+    writes = life.store.writes
+    life.settle()
+    assert life.store.writes == writes + 2
+
+
+def test_memory_of_nothing_counts_no_stroke() -> None:
+    store = Store()
+    store.areas[0] = store.areas[1] = b"?"
+    c = Keeper(store).wake(hardware(), Recorder(), Log(16))
+    assert (c.commanded, c.strokes, c.reserved, c.level_nl, c.window.total()) == (0, 0, 0, 0, 0)
+
+
+def test_a_reservation_behind_what_was_commanded_counts_nothing() -> None:
+    life = running()
+    life.c.reserved = life.c.commanded - 5
+    written_as(life)
+    commanded, strokes = life.c.commanded, life.c.strokes
+    life.power_cut(0)
+    assert (life.c.commanded, life.c.strokes) == (commanded, strokes)
+
+
+@pytest.mark.parametrize(("in_doubt", "free"), [(30, 30), (31, 30), (69, 30), (100, 30), (29, 29)])
+def test_of_a_prime_in_doubt_only_its_rest_is_free(in_doubt: int, free: int) -> None:
+    life = factory_new()
+    life.refill(18_000_000)
+    life.load(tight(1, (5_000_000,), ((0, 10_000_000),), bridge=(50_000_000, 20_000_000, 0)))
+    life.start()
+    assert life.prime(1, DEAD_NL, DEAD_NL) == codes.GRANTED
+    life.c.b_done = 10
+    life.c.reserved = life.c.commanded + in_doubt
+    written_as(life)
+    total, left = life.c.window.total() + life.c.seg_strokes, life.c.bridge_left
+    life.power_cut(0)
+    assert life.c.window.total() == total + in_doubt - free
+    assert life.c.monitor.total == in_doubt - free
+    assert life.c.bridge_left == left - (in_doubt - free) * life.c.unit
+    assert life.c.strokes == in_doubt

@@ -109,6 +109,7 @@ def dearest(rows: list[tuple[int, int, int, int]], channel: int, strengths: tupl
     channel=st.integers(0, 1),
     window_s=st.sampled_from([HOUR_S, DAY_S]),
 )
+@pytest.mark.requirement("P1", "MX-06", "FV-3")
 def test_broken_is_never_too_lenient_and_too_strict_by_at_most_its_bound(
     past: list[tuple[tuple[int, int, int], tuple[int, int] | None]],
     future: list[tuple[int, int, int]],

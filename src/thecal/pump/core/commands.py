@@ -164,7 +164,7 @@ class Commands:
         self.wait_s = 0
         free = (volume_nl if volume_nl < dead_nl else dead_nl) // c.hw.stroke_nl
         beyond = volume_nl // c.hw.stroke_nl - free
-        if volume_nl <= 0 or free <= 0 or free > MAX_BOLUS or beyond > MAX_BOLUS or not 0 < catheter_state < 1 << 62:
+        if free <= 0 or free > MAX_BOLUS or beyond > MAX_BOLUS or not 0 < catheter_state < 1 << 62:
             return self._refuse(k.BAD_VALUE)
         if not near_field:
             return self._refuse(k.NEAR_FIELD)

@@ -88,6 +88,7 @@ class Controller:
         self.reserved = k.MAX_STROKES  # commanded strokes that durable memory already counts as delivered
         self.guarded = False  # durable memory is attached: stop for it
         self.dirty = False  # something happened that durable memory should know soon
+        self.unread = False  # this pump says that its rotor turns again only when somebody has read it
         self.prime_state = 0
         self.boots = 0
         self.event_s = NEVER
@@ -266,7 +267,7 @@ class Controller:
                 agenda.stall(self)
         else:
             self.failed_row = 0
-            if self.alarms.on(al.STALL):
+            if self.alarms.on(al.STALL) and not self.unread:
                 self.clear(al.STALL)
         if back > sent:
             self.regular_at_s = self.t  # the base was more than the program says
@@ -279,7 +280,7 @@ class Controller:
 
     def turned(self, strokes: int) -> None:
         """The rotor turned ``strokes`` without a command: they left the pump and count like all that did."""
-        self._account(self.t - 1 if self.t > 0 else 0, 0, strokes, strokes)
+        self._account(self.t, 0, strokes, strokes)
         self.plan()
 
     def _hold(self, end_s: int) -> None:

@@ -207,7 +207,9 @@ def _raise(c: Controller, alarm: int) -> None:
 
 
 def _next_strokes(c: Controller) -> int:
-    """Strokes that the next RESERVE_S may hold at most, the rest of a bolus included; at least a few."""
+    """Strokes that the next RESERVE_S may hold at most, the rest of a bolus included; none while nothing is due."""
+    if c.rate == 0 and c.b_kind == 0:
+        return 0  # whatever begins is written down before its first stroke
     n = 2 + c.rate * RESERVE_S // c.unit + 1
     if c.b_kind:
         n += c.b_n - c.b_done
