@@ -69,6 +69,7 @@ class Alarms:
 
     def __init__(self) -> None:
         self.active = 0  # bit mask
+        self.unread = False  # that a stall is over is said only when somebody has read the pump
         self.stalls = 0  # since stalls_since_s
         self.stalls_since_s = 0
         self.issued_s = array("I", [0] * N_ALARMS)

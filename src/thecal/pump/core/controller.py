@@ -88,7 +88,6 @@ class Controller:
         self.reserved = k.MAX_STROKES  # commanded strokes that durable memory already counts as delivered
         self.guarded = False  # durable memory is attached: stop for it
         self.dirty = False  # something happened that durable memory should know soon
-        self.unread = False  # this pump says that its rotor turns again only when somebody has read it
         self.prime_state = 0
         self.boots = 0
         self.event_s = NEVER
@@ -267,7 +266,7 @@ class Controller:
                 agenda.stall(self)
         else:
             self.failed_row = 0
-            if self.alarms.on(al.STALL) and not self.unread:
+            if self.alarms.on(al.STALL) and not self.alarms.unread:
                 self.clear(al.STALL)
         if back > sent:
             self.regular_at_s = self.t  # the base was more than the program says
