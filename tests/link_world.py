@@ -131,6 +131,7 @@ class Pump:
         self.chain: list[bytes] = [bytes(32)]
         self.settled = 0
         self.readings = 0
+        self.signals = 0
         self.tones: list[bool] = []
         self.keeps = True  # whether a document reads back
         self.motor = Turner()
@@ -213,6 +214,9 @@ class Pump:
 
     def test_alarm(self, *, critical: bool) -> None:
         self.tones.append(critical)
+
+    def signal(self) -> None:
+        self.signals += 1
 
     def interrogated(self) -> None:
         self.readings += 1

@@ -95,7 +95,7 @@ def test_what_is_held_back_lets_its_time_pass(leap: bool) -> None:
     assert w.c.window.t[w.c.window.n - 1] == 3671, "and ends before the next"
     assert rows(w)[-3:] == [
         (396, k.E_HELD, 1, 0),
-        (396, k.E_ALARM, al.HELD, 0),
+        (396, k.E_ALARM, al.HELD, w.c.level_nl + 250),
         (3672, k.E_CLEAR, al.HELD, 0),
     ]
 

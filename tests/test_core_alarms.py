@@ -53,7 +53,7 @@ ANSWERS = (
 )
 EVENTS = (
     "E_BOOT E_PROGRAM E_STOP E_START E_BOLUS E_BOLUS_END E_BOLUS_CUT E_REFUSED E_REFILL E_ALARM E_CLEAR E_ACK "
-    "E_BRIDGE_END E_HELD E_CLOCK E_PRIME E_TOTAL E_EXTRA E_BRIDGE_CUT E_VOIDED E_TEST"
+    "E_BRIDGE_END E_HELD E_CLOCK E_PRIME E_TOTAL E_EXTRA E_BRIDGE_CUT E_VOIDED E_TEST E_SESSION"
 )
 SETS = st.sets(st.sampled_from(sorted(ROWS)))
 
@@ -121,6 +121,7 @@ def test_new_alarms_are_all_off() -> None:
     times = ("I", [0] * al.N_ALARMS)
     assert held == {
         "active": 0,
+        "unread": False,
         "stalls": 0,
         "stalls_since_s": 0,
         "issued_s": times,
@@ -197,7 +198,7 @@ def test_issued_acknowledged_cleared(alarm: int) -> None:
 def test_the_codes_are_closed_sets() -> None:
     """A value is part of logs and records: it never gets a second meaning, and its number never moves."""
     assert [getattr(codes, name) for name in ANSWERS.split()] == list(range(26))
-    assert [getattr(codes, name) for name in EVENTS.split()] == list(range(1, 22))
+    assert [getattr(codes, name) for name in EVENTS.split()] == list(range(1, 23))
     assert (codes.PATIENT, codes.SINGLE, codes.PRIME) == (1, 2, 3)
     assert list(CLASSES.values()) == list(range(codes.N_FAULTS))
     assert (codes.R_STOP, codes.R_FALLBACK, codes.R_CONTINUE) == (0, 1, 2)

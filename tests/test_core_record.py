@@ -64,8 +64,8 @@ def test_what_was_reserved_counts_as_delivered() -> None:
     assert c.run(t + 10) == t, "nothing before the state is written"
     assert events(c) == [
         (codes.E_BOOT, assumed, 1),
-        (codes.E_ALARM, al.POWER_LOST, 0),
-        (codes.E_ALARM, al.CLOCK_DOUBT, 0),
+        (codes.E_ALARM, al.POWER_LOST, life.c.level_nl),
+        (codes.E_ALARM, al.CLOCK_DOUBT, life.c.level_nl),
     ]
     life.power_cut(0)
     assert life.c.boots == 1, "a boot whose state was never written is not remembered"
@@ -238,7 +238,7 @@ def test_one_damaged_copy_leaves_the_other(area: int, byte: int, bit: int) -> No
     life.power_cut(0)
     assert life.c.alarms.on(al.MEMORY_MINOR)
     assert (life.c.commanded, digest_of(life.c.program), life.c.ledger.newest) == before
-    assert (codes.E_ALARM, al.MEMORY_MINOR, 0) in events(life.c)
+    assert (codes.E_ALARM, al.MEMORY_MINOR, life.c.level_nl) in events(life.c)
     life.settle()
     assert life.store.read(0) == life.store.read(1)
     life.power_cut(0)
@@ -268,7 +268,7 @@ def stays_stopped(store: Store, level: int = 18_000_000) -> None:
     motor.controller = c
     k = Commands(c)
     assert c.alarms.on(al.MEMORY_CRITICAL)
-    assert (codes.E_ALARM, al.MEMORY_CRITICAL, 0) in events(c)
+    assert (codes.E_ALARM, al.MEMORY_CRITICAL, c.level_nl) in events(c)
     assert not c.loaded
     assert not c.running
     keeper.settle(c)

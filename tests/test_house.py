@@ -61,6 +61,7 @@ def _contract(start: str) -> str:
     return next(n for n in names if n.startswith(start))
 
 
+@pytest.mark.requirement("ST-02")
 def test_the_rooms_as_they_are_keep_the_import_rules(copied: Path) -> None:
     done = _lint(copied)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -100,6 +101,7 @@ FORBIDDEN = [
 
 
 @pytest.mark.parametrize(("importer", "imported", "contract"), FORBIDDEN, ids=lambda v: str(v).replace("/", "."))
+@pytest.mark.requirement("OP-7.1.1")
 def test_an_import_that_is_not_listed_is_stopped(copied: Path, importer: str, imported: str, contract: str) -> None:
     module = copied / "src" / "thecal" / importer
     before = module.read_text("utf-8")
@@ -445,3 +447,10 @@ def test_a_mutant_is_asked_of_the_tests_of_its_room() -> None:
     assert mutants.of_its_room(None, tests) == ["tests/test_cli.py::test_b", "tests/test_quantities.py::test_a"]
     assert "tests/test_quantities.py" in mutants.test_files("thecal.quantities")
     assert mutants.test_files("thecal.twin") == []
+
+
+def test_a_part_with_tests_of_its_own_is_asked_of_them_alone() -> None:
+    assert mutants.test_files("thecal.therapy.sentence.x__change__mutmut_1") == ["tests/test_therapy_sentence.py"]
+    of_line = mutants.test_files("thecal.therapy.line.x_dead_volume__mutmut_1")
+    assert "tests/test_therapy_line.py" in of_line
+    assert set(mutants.test_files("thecal.therapy")) >= {*of_line, "tests/test_therapy_sentence.py"}

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.core_world import packed
+from tests.fault_store import events
 from tests.link_world import DOCUMENT, OTHER, Pump, digest_of, maps_of, ordered
 
 from thecal.link.answering import Answered, Answering, Code
@@ -137,6 +138,7 @@ def test_whatever_is_allowed_reaches_the_core_once(message: Any) -> None:
             continue
         talk = Talk()
         pump = talk.pump
+        talk.status(role, field)  # a session begins
         before = pump.settled
         answered = talk.answering.answer(role, field, message.path, well_formed(message.path))
         assert answered.code is Code.DONE
@@ -153,6 +155,43 @@ def test_whatever_is_allowed_reaches_the_core_once(message: Any) -> None:
         assert isinstance(found, Reply)
         assert found.values["answer"] == codes.DUPLICATE
         assert pump.memory() == memory, "done once"
+
+
+def opened(pump: Any) -> list[int]:
+    """Who opened a session, by the log."""
+    pump.controller.log.seal()
+    return [a for event, a, _ in events(pump.controller) if event == codes.E_SESSION]
+
+
+@pytest.mark.requirement("SC-27")
+@pytest.mark.parametrize("role", [Role.PROGRAMMER, Role.SERVICE, Role.CARD])
+def test_the_patient_hears_it_when_somebody_comes_near(role: Role) -> None:
+    """Once for a session, durably in the log, whatever is said first; and again after ten minutes of silence."""
+    talk = Talk()
+    pump = talk.pump
+    talk.status(role, FAR)
+    assert (pump.signals, opened(pump)) == (0, []), "far away nobody holds anything to the skin"
+    settled = pump.settled
+    talk.status(role, NEAR)
+    assert (pump.signals, opened(pump)) == (1, [WHO[role]])
+    assert pump.settled > settled
+    pump.run(599)
+    talk.status(role, NEAR)
+    pump.run(599)
+    talk.status(role, NEAR)
+    assert pump.signals == 1
+    pump.run(600)
+    talk.status(role, NEAR)
+    assert (pump.signals, opened(pump)) == (2, [WHO[role]] * 2)
+
+
+@pytest.mark.requirement("SC-27")
+def test_each_role_is_heard_for_itself_and_a_monitor_or_the_patient_never() -> None:
+    talk = Talk()
+    for role in Role:
+        talk.status(role, NEAR)
+    assert sorted(opened(talk.pump)) == sorted(WHO[r] for r in (Role.PROGRAMMER, Role.SERVICE, Role.CARD))
+    assert talk.pump.signals == 3
 
 
 @pytest.mark.requirement("P6", "SC-09")

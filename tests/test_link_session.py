@@ -117,7 +117,7 @@ def test_a_command_is_written_down_before_it_is_sent() -> None:
     go(session.status())
     result = go(session.stop())
     assert (result.arm, result.command, result.said) == (Arm.GRANTED, 1, "stop: granted")
-    assert [(p.path, p.command, p.fields, p.log_records) for p in seen] == [("stop", 1, {"command": 1}, 3)]
+    assert [(p.path, p.command, p.fields, p.log_records) for p in seen] == [("stop", 1, {"command": 1}, 4)]
     done = c.last()
     assert (done.outcome, done.answer, done.said) == (Outcome.GRANTED, codes.GRANTED, "the pump remembers its answer")
     assert done.written_utc == done.resolved_utc == "2026-02-02T02:40:00+00:00"

@@ -636,3 +636,53 @@ def test_a_fault_whose_time_has_begun_begins_with_the_next_second() -> None:
     pump.device.inject(Fault(K.LEAK, 10, pump.device.now_s + HOUR + 1, 1_000_000))
     pump.wait(HOUR)
     assert pump.device.truth().pocket_nl == 1_000_000
+
+
+# Healing
+
+
+def test_a_fault_that_is_healed_is_over_with_the_next_second() -> None:
+    pump = running()
+    device = pump.device
+    now_s = device.now_s
+    device.inject(Fault(K.STALL, now_s + 1, codes.MAX_TIME_S))
+    device.advance(now_s + 600)
+    assert device.controller.alarms.on(al.STALL)
+    before = device.truth().turned
+    assert device.heal(K.STALL) == 1
+    assert device.faults() == []
+    device.advance(now_s + 1800)
+    assert device.truth().turned > before
+    assert device.heal(K.STALL) == 0
+
+
+def test_a_fault_that_is_still_to_come_is_forgotten() -> None:
+    device = running().device
+    now_s = device.now_s
+    device.inject(Fault(K.LEAK, now_s + HOUR, now_s + DAY, 1_000_000))
+    device.inject(Fault(K.STALL, now_s + HOUR, now_s + DAY))
+    assert device.heal(K.LEAK) == 1
+    assert [f.kind for f in device.faults()] == [K.STALL]
+    device.advance(now_s + 2 * HOUR)
+    assert device.truth().pocket_nl == 0
+
+
+def test_a_pump_that_is_taken_out_of_a_field_turns_again() -> None:
+    device = running().device
+    now_s = device.now_s
+    device.inject(Fault(K.FIELD, now_s + 1, now_s + DAY, 900))
+    device.advance(now_s + 600)
+    assert device.controller.alarms.on(al.STALL)
+    assert device.heal(K.FIELD) == 1
+    device.advance(now_s + 1800)
+    assert not device.controller.alarms.on(al.STALL)
+
+
+def test_what_a_moment_did_stays_done() -> None:
+    device = running().device
+    now_s = device.now_s
+    device.inject(Fault(K.EARLY_REPLACEMENT, now_s + 1, now_s + 1))
+    device.advance(now_s + 60)
+    assert device.heal(K.EARLY_REPLACEMENT) == 0
+    device.advance(now_s + 120)
+    assert device.controller.alarms.on(al.REPLACE_SOON)

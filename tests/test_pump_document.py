@@ -49,6 +49,7 @@ def first(mixed: Mixture = TRIPLE) -> Prepared:
     return prepared(prepare(ordered(mixed), WRITTEN, number=1, held=None, changed_within_a_day=False))
 
 
+@pytest.mark.requirement("OP-5.1.1")
 def test_the_program_names_its_document() -> None:
     made = first()
     assert bytes(made.compiled.program().order_digest) == hashlib.sha256(made.document).digest()
@@ -56,6 +57,7 @@ def test_the_program_names_its_document() -> None:
     assert again == made, "the same order gives the same bytes"
 
 
+@pytest.mark.requirement("OP-8.1.2")
 def test_the_document_says_what_the_program_cannot() -> None:
     held = OrderDocument.decode(first().document)
     assert held.patient == ordered().patient.reference
@@ -153,6 +155,7 @@ def test_what_is_no_document_is_refused_in_words(data: bytes, says: str) -> None
 
 
 @given(data=st.binary(max_size=300))
+@pytest.mark.requirement("SC-17")
 def test_any_bytes_are_a_document_or_are_refused(data: bytes) -> None:
     with pytest.raises(UnreadableDocument):
         OrderDocument.decode(data)

@@ -110,6 +110,7 @@ def test_the_peristaltic_pump_as_sourced(size: int) -> None:
     assert pump.level_is_measured is False
 
 
+@pytest.mark.requirement("IT-02")
 def test_the_tubing_correction_is_kept() -> None:
     """Worked example WE-11: 0.199 mL became 0.14 mL, 0.059 mL or 29.65 % less."""
     tubing = family("peristaltic-20").constants["tubing"]
@@ -120,6 +121,7 @@ def test_the_tubing_correction_is_kept() -> None:
     assert was.value - family("peristaltic-20").tubing == Volume.parse("0.059 mL")  # type: ignore[operator]
 
 
+@pytest.mark.requirement("IT-14")
 def test_alarms_as_classified() -> None:
     """Worked example WE-23."""
     pump = family("peristaltic-20")
@@ -234,6 +236,7 @@ def test_an_unknown_catheter_names_the_known_ones() -> None:
 
 
 @given(st.integers(1, 10**7), st.integers(0, 10**7))
+@pytest.mark.requirement("FD-3.5")
 def test_a_calibration_replaces_the_constant_and_clears_its_mark(stroke_nl: int, tubing_nl: int) -> None:
     measured = Calibration(stroke=Volume.of(stroke_nl, "nL"), tubing=Volume.of(tubing_nl, "nL"))
     for code in ("bench-20", "peristaltic-20", "valve-40"):
@@ -261,6 +264,7 @@ def test_a_calibration_is_read_exactly() -> None:
         ({"strok": "250 nL"}, "allowed are stroke, tubing, fixed_flow, flow_factor"),
     ],
 )
+@pytest.mark.requirement("FD-3.5")
 def test_calibrations_that_cannot_be(texts: dict[str, str], words: str) -> None:
     with pytest.raises(CalibrationError, match=words):
         Calibration.parse(texts)
@@ -288,6 +292,7 @@ def test_the_controllers_integers() -> None:
 
 
 @pytest.mark.parametrize("code", [c for c in CODES if c != "constant-flow-30"])
+@pytest.mark.requirement("OP-5.1.2")
 def test_integers_never_promise_more_than_the_family(code: str) -> None:
     found, pump = hardware(code), family(code)
     assert found.max_rate_pl_per_h <= pump.flow_max.number("nL/h") * 1000 < found.max_rate_pl_per_h + 1

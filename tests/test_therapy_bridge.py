@@ -64,6 +64,7 @@ def made(base: Base, mix: Mixture = MORPHINE) -> Pattern:
     return pattern
 
 
+@pytest.mark.requirement("IT-18")
 def test_a_bridge_gives_the_old_mixture_at_the_old_dose() -> None:
     found = plan_bridge(ml("0.35"), TRIPLE, per_day("5"))
     assert isinstance(found, Bridge)
@@ -272,3 +273,10 @@ def test_the_bridge_between_is_refused_where_there_is_no_dose_or_no_such_flow() 
     )
     refused(bridge_between(ml("0.35"), before, (steady_program("0"), NEW), PUMP), Code.NEVER)
     refused(bridge_between(ml("0.35"), before, (steady_program("100,000"), NEW), PUMP), Code.ABOVE_CEILING)
+
+
+def test_the_bridge_before_a_program_at_the_slowest_flow_gives_that_dose() -> None:
+    """0.05 mL of the new mixture, its slowest flow of a day, hold 1 mg of morphine."""
+    slow = replace(PUMP, minimum_rate=flow("0.05"))
+    found = bridge_between(ml("0.35"), (steady_program("4"), TRIPLE), (Program(MinimumRate()), NEW), slow)
+    assert found == plan_bridge(ml("0.35"), TRIPLE, per_day("1"))

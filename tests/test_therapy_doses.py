@@ -84,6 +84,7 @@ def test_flow_and_dose_are_each_others_inverse(dose: Fraction, conc: Fraction) -
     assert dose_from_flow(flow_from_dose(rate, c), c) == rate
 
 
+@pytest.mark.requirement("OP-5.1.2")
 def test_floor_and_ceiling() -> None:
     assert dose_range(PUMP, strength("10")) == DoseRange(per_day("0.48"), per_day("240"))
     assert dose_range(FIXED, strength("10")) == DoseRange(per_day("5"), per_day("5"))
@@ -293,6 +294,7 @@ def previous(gap: str | None, delivered: str | None) -> Previous:
     )
 
 
+@pytest.mark.requirement("AP-10")
 def test_a_change_is_measured_against_what_was_delivered() -> None:
     found = change_from(previous("0 h", "1"), mg("2"), mg("1.5"))
     assert found == Change(mg("1"), mg("1.5"), Fraction(1, 2), Basis.DELIVERED)

@@ -143,6 +143,7 @@ def test_every_refused_example_has_its_expectation() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(EXPECTED))
+@pytest.mark.requirement("OP-6.8.8", "OP-6.9.4")
 def test_refused_examples(name: str) -> None:
     path = REFUSED / name
     read: Any = read_scenario if "[run]" in path.read_text("latin-1") else read_order
@@ -178,6 +179,7 @@ def test_refused_examples(name: str) -> None:
         ("key-twice.toml", "first in line 19"),
     ],
 )
+@pytest.mark.requirement("HZ-8.14")
 def test_refusals_say_what_to_do(name: str, says: str) -> None:
     with pytest.raises(FileRefused) as refused:
         read_order(REFUSED / name, drugs=drugs, pumps=pumps)
@@ -410,6 +412,7 @@ def test_a_note_and_scenario_tables_are_passed_over() -> None:
         ),
     ],
 )
+@pytest.mark.requirement("AP-09")
 def test_wrong_fields(text: str, trouble: Trouble, field: str) -> None:
     found = problems(text)
     assert (trouble, field) in [(p.trouble, p.field) for p in found], [str(p) for p in found]
@@ -478,6 +481,7 @@ def test_wrong_calibrations(line: str, trouble: Trouble, field: str) -> None:
     assert (problem.trouble, problem.field) == (trouble, field)
 
 
+@pytest.mark.requirement("P8", "UM-55")
 def test_every_missing_table_is_named() -> None:
     assert [p.field for p in problems("", "")] == ["patient", "pump", "mixture", "program"]
     assert {p.trouble for p in problems("", "")} == {Trouble.MISSING_FIELD}

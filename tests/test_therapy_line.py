@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 
+import pytest
 from tests.therapy_builders import ml, refused
 
 from thecal.quantities import Length, LinearVolume
@@ -52,6 +53,7 @@ def test_bore() -> None:
     assert found.text("mL") == "0.1608 mL"
 
 
+@pytest.mark.requirement("HZ-1.24", "IT-02")
 def test_priming_volume() -> None:
     assert dead_volume(ml("0.14"), ml("0.2")) == ml("0.34")
     new = prime(ml("0.14"), ml("0.2"), pump_primed=False)
@@ -61,12 +63,14 @@ def test_priming_volume() -> None:
     assert (done.tubing, done.volume) == (ml("0"), ml("0.2"))
 
 
+@pytest.mark.requirement("IT-01")
 def test_cautions_speak_of_mixing() -> None:
     assert Caution.EARLY_DRUG in PRIME_CAUTIONS
     assert set(BRIDGE_CAUTIONS) == {Caution.PLUG_FLOW, Caution.MIXING}
     assert all(c in PRIME_CAUTIONS for c in BRIDGE_CAUTIONS)
 
 
+@pytest.mark.requirement("IT-02")
 def test_the_corrected_tubing_volume_holds() -> None:
     found = tubing_correction(ml("0.199"), ml("0.14"))
     assert found == TubingCorrection(ml("0.059"), Fraction(59, 199))

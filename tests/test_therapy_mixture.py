@@ -44,10 +44,10 @@ def test_a_drug_that_is_not_in_it() -> None:
     ("ingredients", "words"),
     [
         ((), "a mixture needs at least one ingredient"),
-        ((THREE.primary, THREE.primary), "names each drug once; found morphine, morphine"),
+        ((THREE.primary, THREE.primary), "a mixture names each drug once; found morphine, morphine"),
         ((Ingredient("morphine", Concentration.zero()),), "every concentration is more than zero"),
     ],
 )
 def test_what_is_no_mixture(ingredients: tuple[Ingredient, ...], words: str) -> None:
-    with pytest.raises(ValueError, match=words):
+    with pytest.raises(ValueError, match=f"^{words}$"):
         Mixture(ingredients)

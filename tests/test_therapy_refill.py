@@ -124,6 +124,7 @@ def test_steady_dates() -> None:
     assert found.empty == Due(40, date(2026, 9, 26))
 
 
+@pytest.mark.requirement("OP-6.8.9", "IT-10")
 def test_every_bolus_brings_the_dates_forward() -> None:
     # 0.5 mL of base and 4 boluses of 0.01 mL: 0.54 mL a day; 17 mL to the 3 mL of the patient's date.
     found = dates(steady("5", BOLUS))
@@ -148,6 +149,7 @@ def test_the_worst_case_ends_at_the_higher_level() -> None:
     assert dates(steady("5", BOLUS), levels=high).worst_alert == due(29)
 
 
+@pytest.mark.requirement("FD-9.1")
 def test_stability_caps_the_plan() -> None:
     found = dates(steady("1"), stability_days=90)
     assert found.expected_alert == due(180)
@@ -215,6 +217,7 @@ def test_a_schedule_counts_the_weekdays_as_they_come() -> None:
 
 
 @given(bases(), boluses(), st.integers(0, 12), st.integers(0, 12), st.integers(0, 7 * 1440 - 1))
+@pytest.mark.requirement("IT-10")
 def test_more_boluses_never_move_a_date_back(base: Base, bolus: PatientBolus, a: int, b: int, minute: int) -> None:
     start = MONDAY + timedelta(minutes=minute)
     few = dates(program(base, bolus), boluses_per_day=min(a, b), start=start)
@@ -280,6 +283,7 @@ def test_programmed_volume_refuses() -> None:
     refused(programmed_volume(order, MORPHINE, NO_MINIMUM, start=MONDAY, end=later, boluses=0), Code.UNKNOWN)
 
 
+@pytest.mark.requirement("OP-6.8.2")
 def test_account() -> None:
     assert account(ml("20"), ml("7")) == Account(ml("20"), ml("7"), ml("7"), ml("13"))
     assert not account(ml("20"), ml("20")).ran_dry

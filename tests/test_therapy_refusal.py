@@ -407,6 +407,7 @@ ASKED: list[tuple[Callable[[], object], str, str, str]] = [
 
 
 @pytest.mark.parametrize(("ask", "seen", "allowed", "then"), ASKED)
+@pytest.mark.requirement("P9")
 def test_a_refusal_says_what_was_found_what_is_allowed_and_what_to_do(
     ask: Callable[[], object], seen: str, allowed: str, then: str
 ) -> None:

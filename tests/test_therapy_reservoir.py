@@ -65,6 +65,7 @@ def codes(typed: str, dispensed: str | None, left: str | None, pump: Envelope = 
     return [r.code for r in found.refusals]
 
 
+@pytest.mark.requirement("HZ-8.1", "FD-10.1")
 def test_forty_typed_when_twenty_was_dispensed_names_both() -> None:
     found = check_fill(ml("40"), ml("20"), PUMP, ml("0"))
     assert isinstance(found, FillRefused)
@@ -103,6 +104,7 @@ def test_nothing_typed_and_nothing_known() -> None:
     ("dispensed", "left", "what"),
     [(None, "0", "the volume dispensed"), ("20", None, "the volume left in the reservoir")],
 )
+@pytest.mark.requirement("P8")
 def test_what_is_missing_is_named(dispensed: str | None, left: str | None, what: str) -> None:
     found = check_fill(ml("18"), None if dispensed is None else ml(dispensed), PUMP, None if left is None else ml(left))
     assert isinstance(found, FillRefused)

@@ -51,6 +51,7 @@ def rule(
     return GapRule("r", measure, more_than, direction, HERE, None if size is None else ml(size))
 
 
+@pytest.mark.requirement("OP-6.8.2")
 def test_what_a_visit_says() -> None:
     seen = visit("20", "7", "11.5", injected="18", measured="16.5")
     assert seen.expected == ml("13")
@@ -90,6 +91,7 @@ def test_parts_of_nothing_are_unknown() -> None:
         ("15.1", RuleOutcome.FIRED),
     ],
 )
+@pytest.mark.requirement("OP-6.1.1", "OP-6.1.3")
 def test_a_rule_fires_above_its_bound_on_either_side(aspirated: str, outcome: RuleOutcome) -> None:
     seen = visit("20", "7", aspirated)
     found = judge(rule(Measure.RESIDUAL, ml("2")), seen)
@@ -131,6 +133,7 @@ def test_what_cannot_be_judged_says_why() -> None:
     assert missing.why == "a volume for the measure 'after refill' is missing"
 
 
+@pytest.mark.requirement("IT-19")
 def test_no_verdict_says_that_all_is_well() -> None:
     assert {v.name for v in Verdict} == {"FIRED", "UNPROVEN", "NOT_JUDGED"}
     assert {o.name for o in RuleOutcome} == {"FIRED", "NOT_FIRED", "NOT_JUDGED"}
@@ -138,6 +141,7 @@ def test_no_verdict_says_that_all_is_well() -> None:
         assert "volume alone" in verdict
 
 
+@pytest.mark.requirement("IT-22")
 def test_thirteen_expected_and_eleven_and_a_half_found() -> None:
     found = gap_report(visit("20", "7", "11.5"), RULES, HALF)
     assert [r.code for r in found.fired] == [
@@ -154,6 +158,7 @@ def test_thirteen_expected_and_eleven_and_a_half_found() -> None:
     assert len(found.judged) == len(RULES)
 
 
+@pytest.mark.requirement("IT-22")
 def test_an_exact_residual_is_still_unproven() -> None:
     seen = visit("20", "7", "13")
     rules = [r for r in RULES if r.measure is Measure.RESIDUAL and r.reservoir is None]
@@ -167,6 +172,7 @@ def test_an_exact_residual_is_still_unproven() -> None:
     assert gap_report(visit(), RULES, HALF).verdict is Verdict.NOT_JUDGED
 
 
+@pytest.mark.requirement("OP-6.1.3", "FD-3.6")
 def test_causes_by_direction() -> None:
     assert causes(visit("20", "7", "13"), HALF) == LESS_LEFT
     assert causes(visit("20", "7", "6.5"), HALF) == LESS_LEFT
@@ -181,6 +187,7 @@ def test_causes_by_direction() -> None:
     assert unknown[0] is Cause.POCKET_FILL
 
 
+@pytest.mark.requirement("HZ-8.1")
 def test_a_wrong_volume_comes_first_when_forty_was_typed_for_twenty() -> None:
     # 40 typed, 20 filled, 20 mL programmed since: 20 expected, none found.
     found = gap_report(visit("40", "20", "0", reservoir="40"), RULES, published().early_depletion.ratio)
@@ -192,6 +199,7 @@ def test_a_wrong_volume_comes_first_when_forty_was_typed_for_twenty() -> None:
     st.one_of(st.none(), st.integers(0, 40)),
     st.one_of(st.none(), st.integers(0, 40)),
 )
+@pytest.mark.requirement("FD-3.6", "IT-19")
 def test_pocket_fill_is_always_among_the_causes(filled: int | None, programmed: int | None, found: int | None) -> None:
     texts = [None if x is None else str(x) for x in (filled, programmed, found)]
     report = gap_report(visit(*texts), RULES, HALF)
@@ -215,6 +223,7 @@ def gaps(*texts: str) -> list[Volume]:
         (["1", "0", "0"], Side.EXACT, 2, False),
     ],
 )
+@pytest.mark.requirement("IT-22")
 def test_trend(seen: list[str], side: Side, run: int, repeated: bool) -> None:
     assert trend(gaps(*seen), 2) == Trend(tuple(gaps(*seen)), side, run, repeated)
 

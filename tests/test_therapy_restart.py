@@ -93,6 +93,7 @@ def test_a_reason_is_always_asked_for() -> None:
 
 
 @given(st.integers(0, 100_000))
+@pytest.mark.requirement("HZ-5.11")
 def test_a_plan_begins_at_nothing(hours: int) -> None:
     found = restart(Duration.of(hours, "h"), {"morphine": DrugClass.OPIOID_HYDROPHILIC}, RULES)
     assert found.begins_at == DoseRate.zero()

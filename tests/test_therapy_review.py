@@ -56,6 +56,8 @@ def _words(name: str) -> list[str]:
 
 
 @pytest.mark.parametrize("name", CASES)
+@pytest.mark.requirement("OP-5.2.4", "OP-6.8.8", "OP-6.9.3", "UM-51", "HZ-1.3", "HZ-1.5", "HZ-1.24", "HZ-8.10")
+@pytest.mark.requirement("FD-7.6", "FD-9.1", "FD-10.1", "IT-05", "AP-10")
 def test_a_case_has_exactly_its_findings(name: str) -> None:
     order, keys = CASES[name]
     assert sorted(f.key for f in reviewed(order).findings) == sorted(keys)
@@ -138,6 +140,7 @@ def test_an_order_with_nothing_to_find_goes_on() -> None:
     assert result.formulary_version == known().version
 
 
+@pytest.mark.requirement("OP-5.2.4", "OP-6.5.9", "MX-01")
 def test_a_soft_finding_stops_until_it_has_a_reason() -> None:
     assert reviewed(WEAKER).stops
     assert [f.key for f in reviewed(WEAKER).unreasoned] == ["no-bridge"]
@@ -166,6 +169,7 @@ def test_a_reason_for_one_drug_comes_before_the_reason_for_all() -> None:
     assert reasons == {"morphine": "usual care", "clonidine": "hypertension"}
 
 
+@pytest.mark.requirement("OP-6.5.10", "MX-01", "AP-08")
 def test_no_reason_helps_with_a_hard_finding() -> None:
     reasons = {"ceiling-missing": "forgot", "ceiling-missing:morphine": "forgot"}
     result = reviewed(ordered(program={"ceilings": (), "reasons": reasons}))
@@ -181,6 +185,7 @@ def test_a_reason_that_nothing_asked_for_is_told() -> None:
     assert result.unused_reasons == ("change-up:clonidine", "nobridge")
 
 
+@pytest.mark.requirement("P11", "IT-20")
 def test_the_reason_of_a_fail_safe_carries_its_risk() -> None:
     risk = only(BACLOFEN, Code.FAIL_SAFE_STOP_RISK)
     assert risk.reason == "the patient lives next to the hospital"
@@ -204,6 +209,7 @@ def test_findings_come_gravest_first_and_in_a_fixed_order() -> None:
     assert len({rank for rank, *_ in listed}) == 5
 
 
+@pytest.mark.requirement("MX-01")
 def test_the_review_as_json() -> None:
     order = ordered(
         WEAKER,
@@ -332,6 +338,7 @@ def test_a_number_that_was_not_read_says_so() -> None:
 # Stories --------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.requirement("HZ-1.1", "HZ-8.10", "FD-10.1", "IT-06")
 def test_the_hourly_bolus_that_was_meant_once_a_day() -> None:
     """ISMP: 60 mcg of baclofen each morning, programmed for every hour (worked example WE-14)."""
     meant, entered = repeated("60 mcg", "24 h", "300 mcg/day"), repeated("60 mcg", "1 h", "300 mcg/day")
@@ -348,6 +355,7 @@ def test_the_hourly_bolus_that_was_meant_once_a_day() -> None:
     assert reviewed(ordered(order, program={"reasons": dict.fromkeys(Code, "meant")})).stops
 
 
+@pytest.mark.requirement("HZ-8.1")
 def test_forty_milliliters_typed_for_twenty() -> None:
     """A closed claim: both numbers are named, and no reason helps."""
     stop = only(ordered(fill={"volume": ml("40"), "syringe": ml("20")}), Code.FILL_ABOVE_SYRINGE)
@@ -404,6 +412,7 @@ def test_authorities_that_differ_have_a_finding_each() -> None:
     assert who("22 mcg/day") == some | {("EMA", "2019"), ("UK SmPC", "2023")}
 
 
+@pytest.mark.requirement("HZ-1.3")
 def test_the_approved_vial_above_the_consensus() -> None:
     """Morphine 25 mg/mL: sold with approval, above PACC; the review says the one and does not hide the other."""
     order = ordered(
@@ -418,6 +427,7 @@ def test_the_approved_vial_above_the_consensus() -> None:
 
 
 @pytest.mark.parametrize("code", sorted(known().drugs))
+@pytest.mark.requirement("OP-6.9.3", "HZ-1.1")
 def test_every_drug_is_reviewed_on_both_sides_of_its_limits(code: str) -> None:
     drug = known().drug(code)
     held = Ingredient(code, Concentration.parse("1 mg/mL"))
@@ -436,6 +446,7 @@ def test_every_drug_is_reviewed_on_both_sides_of_its_limits(code: str) -> None:
 
 
 @pytest.mark.parametrize("code", sorted(known().drugs))
+@pytest.mark.requirement("P8", "UM-53")
 def test_every_drug_without_a_limit_says_so(code: str) -> None:
     drug = known().drug(code)
     held = (Ingredient(code, Concentration.parse("1 mg/mL")),)
@@ -458,6 +469,7 @@ def test_a_start_rule_without_a_trial_ladder_asks_for_the_screening_dose() -> No
 
 
 @pytest.mark.parametrize("policy", BolusPolicy)
+@pytest.mark.requirement("IT-11")
 def test_what_a_drugs_rule_says_of_patient_boluses(policy: BolusPolicy) -> None:
     drug = known().drug("morphine")
     rule = replace(drug.patient_bolus, policy=policy, text=None)

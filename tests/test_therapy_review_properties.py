@@ -7,6 +7,7 @@ from datetime import date
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.therapy_builders import bases, boluses
@@ -233,6 +234,7 @@ def test_more_drug_never_removes_an_upper_limit_that_was_met(
 
 
 @given(orders())
+@pytest.mark.requirement("OP-6.5.10")
 def test_no_reason_carries_an_order_past_a_hard_finding(order: Order) -> None:
     reasons = {str(code): "because" for code in Code}
     result = reviewed(replace(order, program=replace(order.program, reasons=reasons)))
@@ -242,6 +244,7 @@ def test_no_reason_carries_an_order_past_a_hard_finding(order: Order) -> None:
 
 
 @given(orders())
+@pytest.mark.requirement("P8")
 def test_facts_that_are_missing_are_never_filled_in(order: Order) -> None:
     """Nobody has said anything: every question that this mixture raises is asked."""
     silent = replace(order, patient=Patient("test"), mixture=replace(order.mixture, preservative_free=None))
@@ -253,6 +256,7 @@ def test_facts_that_are_missing_are_never_filled_in(order: Order) -> None:
 
 
 @given(orders())
+@pytest.mark.requirement("P8", "UM-53")
 def test_every_ingredient_without_a_ceiling_stops(order: Order) -> None:
     result = reviewed(replace(order, program=replace(order.program, ceilings=())))
     assert {f.drug for f in result.of(Code.CEILING_MISSING)} == set(order.mixture.drugs)

@@ -148,7 +148,7 @@ def test_plans_for_some_days() -> None:
         "2.8 mg morphine, 7 mg bupivacaine and 105 mcg cloNIDine."
     )
     assert sentence.total("clonidine", 6).base == Mass.parse("90 mcg")
-    with pytest.raises(KeyError):
+    with pytest.raises(KeyError, match="baclofen"):
         sentence.total("baclofen", 0)
 
 
@@ -173,6 +173,7 @@ def repeated(dose: str, every: str, background: str) -> Program:
     return Program(base)
 
 
+@pytest.mark.requirement("HZ-8.10", "IT-06")
 def test_the_hourly_dose_that_was_meant_daily() -> None:
     sentence = say(repeated("60 mcg", "1 h", "10 mcg/h"), BACLOFEN, words)
     assert sentence.lines == (
@@ -263,6 +264,7 @@ def test_ceilings_are_said_when_asked_for() -> None:
 # Changes --------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.requirement("IT-07")
 def test_change_of_a_dose() -> None:
     plan = day((0, "0.05 mg/h"), (2, "0.1 mg/h"), (6, "0.05 mg/h"))
     change = say_change((steady("1.2 mg/day"), MORPHINE), (Program(DaySchedule((plan,))), MORPHINE), words)
@@ -279,6 +281,29 @@ def test_change_of_boluses_only() -> None:
         "Day total: 1.2 mg morphine, unchanged.",
         "With every patient bolus: 1.6 mg morphine. Was 1.2 mg (33.3 % more).",
     )
+
+
+def test_boluses_that_end_are_a_change_of_their_own() -> None:
+    before, after = replace(steady("1.2 mg/day"), patient_bolus=PRESS), steady("1.2 mg/day")
+    assert say_change((before, MORPHINE), (after, MORPHINE), words).changes == (
+        "Day total: 1.2 mg morphine, unchanged.",
+        "With every patient bolus: 1.2 mg morphine. Was 1.6 mg (25 % less).",
+    )
+
+
+def test_a_change_is_said_with_the_pump_the_old_mixture_and_the_ceilings() -> None:
+    slow, fast = Program(MinimumRate()), steady("1.2 mg/day")
+    rate = Flow.parse("0.006 mL/day")
+    up = say_change((slow, MORPHINE), (fast, MORPHINE), words, minimum_rate=rate)
+    assert up.changes == ("Day total: 1.2 mg morphine. Was 0.024 mg (4,900 % more).",)
+    down = say_change((fast, MORPHINE), (slow, MORPHINE), words, minimum_rate=rate)
+    assert down.changes == ("Day total: 0.024 mg morphine. Was 1.2 mg (98 % less).",)
+    bridged = replace(fast, bridge=BridgeBolus(Volume.parse("0.286 mL"), DoseRate.parse("240 mcg/day")))
+    change = say_change((steady("240 mcg/day"), BACLOFEN), (bridged, MORPHINE), words)
+    assert "of the old mixture at 10 mcg/h baclofen" in change.lines[0]
+    none = "No ceiling is stated for morphine."
+    assert none not in change.lines
+    assert none in say_change((fast, MORPHINE), (fast, MORPHINE), words, ceilings=True).after.lines
 
 
 def test_change_of_drugs() -> None:
@@ -320,6 +345,64 @@ def test_json() -> None:
     assert said["before"]["lines"] == list(change.before.lines)
 
 
+# Parts ----------------------------------------------------------------------------------------------------------------
+
+
+def test_a_total_as_json() -> None:
+    program = replace(
+        steady("1.2 mg/day"),
+        patient_bolus=PRESS,
+        single_boluses=(SingleBolus(Mass.parse("0.2 mg"), Duration.of(20, "min")),),
+    )
+    (total,) = say(program, MORPHINE, words).as_json()["totals"]
+    days = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
+    assert (total.pop("weekdays"), total.pop("drug")) == (days, "morphine")
+    assert {name: amount["value"] for name, amount in total.items()} == {
+        "base": "1.2",
+        "patient_boluses": "0.4",
+        "single_boluses": "0.2",
+        "with_patient_boluses": "1.6",
+        "with_every_bolus": "1.8",
+    }
+
+
+def test_only_raised_rates_are_counted_and_each_of_them() -> None:
+    twice = day((0, "0.05 mg/h"), (6, "0.1 mg/h"), (9, "0.05 mg/h"), (12, "0.1 mg/h"), (15, "0.05 mg/h"))
+    assert lines(Program(DaySchedule((twice,))))[1:] == (
+        "Every day, 0.1 mg/h morphine comes 2 times a day.",
+        "Day total: 1.5 mg morphine, in 0.375 mL.",
+    )
+
+
+def test_every_group_of_days_has_its_total_with_boluses() -> None:
+    week = day((0, "0.05 mg/h"), weekdays=frozenset(range(5)))
+    end = day((0, "0.1 mg/h"), weekdays=frozenset({5, 6}))
+    assert lines(Program(DaySchedule((week, end)), PRESS))[-2:] == (
+        "Day total with every patient bolus, Monday to Friday: 1.6 mg morphine.",
+        "Day total with every patient bolus, Saturday and Sunday: 2.8 mg morphine.",
+    )
+
+
+def test_priming_comes_before_the_bridge_and_a_bolus_meanwhile_brings_every_old_ingredient() -> None:
+    bridge = BridgeBolus(Volume.parse("0.3 mL"), DoseRate.parse("1.2 mg/day"), Mass.parse("0.1 mg"))
+    program = replace(steady("240 mcg/day"), priming=PrimingBolus(Volume.parse("0.3 mL")), bridge=bridge)
+    assert say(program, BACLOFEN, words, old_mixture=THREE).lines[:3] == (
+        "Once, at the start: 0.3 mL to prime tubing and catheter.",
+        "First a bridge: 0.3 mL of the old mixture at 0.05 mg/h morphine (1.2 mg/day), for 1 day.",
+        "During the bridge a patient bolus is 0.1 mg morphine, 0.25 mg bupivacaine and 3.75 mcg cloNIDine.",
+    )
+
+
+def test_ceilings_after_one_that_is_missing_are_said_too() -> None:
+    program = replace(steady("1.2 mg/day"), ceilings=(Ceiling("clonidine", Mass.parse("9 mcg"), Mass.parse("90 mcg")),))
+    said = say(program, mixture(morphine="4 mg/mL", clonidine="150 mcg/mL"), words, ceilings=True).lines
+    assert said[-2:] == (
+        "No ceiling is stated for morphine.",
+        "The pump gives at most 9 mcg cloNIDine in any 1 h and 90 mcg cloNIDine in any 24 h, "
+        "from all sources together.",
+    )
+
+
 # Words and properties -------------------------------------------------------------------------------------------------
 
 
@@ -328,6 +411,7 @@ def test_json() -> None:
     [
         ({0, 1, 2, 3, 4, 5, 6}, "every day"),
         ({0, 1, 2}, "Monday to Wednesday"),
+        ({2, 3, 4}, "Wednesday to Friday"),
         ({0, 1}, "Monday and Tuesday"),
         ({0, 2, 4}, "Monday, Wednesday and Friday"),
         ({3}, "Thursday"),

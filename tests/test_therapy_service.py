@@ -20,6 +20,7 @@ from thecal.therapy.service import (
 
 
 @given(st.dates(max_value=date(9999, 10, 2)))
+@pytest.mark.requirement("OP-7.3.4")
 def test_the_pump_stops_ninety_days_after_the_notice(notice: date) -> None:
     end = end_of_service(notice, 90)
     assert isinstance(end, date)

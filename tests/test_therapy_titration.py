@@ -62,6 +62,7 @@ def refusals(history: list[DatedDose], proposed: DatedDose, rule: Titration = LA
     return tuple(refused(r, r.code) for r in found)
 
 
+@pytest.mark.requirement("AP-10")
 def test_largest_step_is_the_smaller_of_two() -> None:
     assert largest_step(mcg("100"), LABEL) == mcg("2.4")
     assert largest_step(mcg("100"), PERCENT) == mcg("30")

@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from thecal.pump.core.controller import Controller
 
 
+SESSION_S = 600
+"""Silence of a role in near field, in s, after which the next word begins another session. Ours."""
+
+
 class Code(StrEnum):
     """What became of a frame."""
 
@@ -78,6 +82,7 @@ class Answering:
         self._surface = surface
         self._software = software
         self._brought = Brought()
+        self._heard_s: dict[Role, int] = {}  # when each role was heard last in near field
 
     def answer(self, role: Role, field: Field, path: str, payload: bytes) -> Answered:
         """Do what a frame asks for, once the pump has run up to this second, and answer it. It takes any bytes."""
@@ -85,6 +90,7 @@ class Answering:
         if isinstance(asked, Code):
             self.counters[asked, role] += 1
             return Answered(asked)
+        self._signal(asked)
         status_too = asked.message.answer not in {"status", "piece"}
         values = self._values(asked)
         status = self._status(asked) if status_too else {}
@@ -139,6 +145,18 @@ class Answering:
             self._surface.interrogated()
             if self._c.dirty:
                 self._surface.settle()
+
+    def _signal(self, asked: _Asked) -> None:
+        """The patient hears it when somebody begins to talk to the pump in near field, and the log keeps it."""
+        if asked.field is not Field.NEAR or asked.role not in SEAT:
+            return
+        now_s = self._c.t
+        last_s = self._heard_s.get(asked.role)
+        self._heard_s[asked.role] = now_s
+        if last_s is None or now_s >= last_s + SESSION_S:
+            self._c.note(codes.E_SESSION, WHO[asked.role], 0)
+            self._surface.signal()
+            self._surface.settle()
 
     # Numbered commands
 

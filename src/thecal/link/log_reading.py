@@ -49,6 +49,7 @@ class Event(IntEnum):
     BRIDGE_CUT = k.E_BRIDGE_CUT
     VOIDED = k.E_VOIDED
     TEST = k.E_TEST
+    SESSION = k.E_SESSION
 
 
 NAME: Mapping[int, str] = {
@@ -73,6 +74,7 @@ NAME: Mapping[int, str] = {
     Event.BRIDGE_CUT: "bridge cut short",
     Event.VOIDED: "command withdrawn",
     Event.TEST: "alarm test",
+    Event.SESSION: "somebody came near",
 }
 """The name of each event; a code that is not here was written by newer software than this."""
 
@@ -125,9 +127,11 @@ def _said(record: Record, words: Words) -> str:
     """The two numbers of a record in words."""
     a, b = record.a, record.b
     match record.event:
+        case Event.ALARM if b:
+            return f"{words.alarm(a)}; {b:,} nL expected in the reservoir"
         case Event.ALARM | Event.CLEAR | Event.ACK:
             return words.alarm(a)
-        case Event.STOP | Event.START:
+        case Event.STOP | Event.START | Event.SESSION:
             return f"by {party(a)}"
         case Event.BOLUS | Event.BOLUS_END | Event.BOLUS_CUT:
             given = "" if record.event == Event.BOLUS else " given"

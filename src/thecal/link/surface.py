@@ -50,5 +50,8 @@ class Surface(Protocol):
     def test_alarm(self, *, critical: bool) -> None:
         """Sound the tone of an alarm once, so that a patient learns it."""
 
+    def signal(self) -> None:
+        """Let the patient hear that somebody talks to the pump in near field."""
+
     def interrogated(self) -> None:
         """Somebody has read the pump: some pumps log a recovery, or resume delivery, only then."""

@@ -313,7 +313,7 @@ class Controller:
     def issue(self, alarm: int) -> None:
         """Make an alarm active; its response takes effect in this same second."""
         if self.alarms.issue(alarm, self.t):
-            self.note(k.E_ALARM, alarm, 0)
+            self.note(k.E_ALARM, alarm, self.level_nl)
             self.event_s = self.t
 
     def clear(self, alarm: int) -> None:

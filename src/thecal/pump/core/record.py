@@ -203,7 +203,7 @@ class Keeper:
 def _raise(c: Controller, alarm: int) -> None:
     """Issue an alarm that memory or power is the cause of, with its record in the log."""
     if c.alarms.issue(alarm, c.t):
-        c.note(k.E_ALARM, alarm, 0)
+        c.note(k.E_ALARM, alarm, c.level_nl)
 
 
 def _next_strokes(c: Controller) -> int:

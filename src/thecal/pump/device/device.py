@@ -172,6 +172,12 @@ class Device:
         self._world.inject(fault)
         self._save_world()
 
+    def heal(self, kind: FaultKind) -> int:
+        """End every fault of a kind, and forget those to come; the answer is how many there were."""
+        healed = self._world.heal(kind)
+        self._save_world()
+        return healed
+
     def faults(self) -> list[Fault]:
         """Every fault that is there or is still to come."""
         return self._world.faults()
@@ -263,6 +269,11 @@ class Device:
         """Sound the tone of an alarm once, so that a patient learns it."""
         a = self._on()
         a.buzzer.test(a.c.t, critical=critical)
+
+    def signal(self) -> None:
+        """Let the patient hear that somebody talks to the pump in near field: the single tone, once."""
+        a = self._on()
+        a.buzzer.test(a.c.t, critical=False)
 
     def interrogated(self) -> None:
         """Somebody has read the pump: some pumps log a recovery, or resume delivery, only then."""

@@ -22,6 +22,11 @@ class Field:
         if unread:
             self.unread = READINGS
 
+    def leave(self, true_s: int) -> None:
+        """The pump leaves the field before its time; its rotor recovers at once, and a trapped one stays trapped."""
+        self.left_s = min(self.left_s, true_s)
+        self.turns_s = min(self.turns_s, true_s)
+
     def stands(self, true_s: int) -> bool:
         """Whether the rotor stands in this second."""
         return true_s < self.turns_s or self.trapped

@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 from binascii import crc32
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from thecal.pump.core.codes import NEVER
 from thecal.pump.device.battery import Battery
-from thecal.pump.device.faults import Fault, FaultError, FaultKind
+from thecal.pump.device.faults import KINDS, Fault, FaultError, FaultKind
 from thecal.pump.device.field import Field
 from thecal.pump.device.memory import WORLD
 from thecal.pump.device.motor import VirtualMotor
@@ -93,6 +93,23 @@ class World:
                 raise FaultError(f"amount: found {fault.amount:,}; allowed for {self._kind.code}: 0 to {most:,} nL")
         self._planned.append(Planned(fault))
         self._even_until = -1
+
+    def heal(self, kind: FaultKind) -> int:
+        """End every fault of a kind with this second, and forget those to come; the answer is how many there were.
+
+        What a fault of a moment did stays done: a valve is reset by hand, a battery stays worn.
+        """
+        second = self.now_s + 1
+        healed = [p for p in self._planned if p.fault.kind == kind and not p.over(second)]
+        for p in healed:
+            if p.begun and KINDS[kind].lasts:
+                p.fault = replace(p.fault, until_s=max(second, p.fault.from_s + 1))
+            else:
+                self._planned.remove(p)
+        if healed and kind in _FIELDS:
+            self.field.leave(second)
+        self._even_until = -1
+        return len(healed)
 
     def faults(self) -> list[Fault]:
         """Every fault that is there or is still to come, in the order in which they were asked for."""

@@ -127,10 +127,8 @@ def above(
             )
 
 
-def below(
-    code: Code, part: Part, what: str, found: A, bounds: Iterable[Bound[A]], *, after: str = ""
-) -> Iterator[Finding]:
-    """A finding for every bound that ``found`` lies below; ``after`` is said behind the amount found."""
+def below(code: Code, part: Part, what: str, found: A, bounds: Iterable[Bound[A]]) -> Iterator[Finding]:
+    """A finding for every bound that ``found`` lies below."""
     for bound in bounds:
         if found < bound.amount:
             unit = _unit(part, found)
@@ -138,7 +136,7 @@ def below(
             yield find(
                 code,
                 f"{part.name} {what}",
-                amount(found, unit, after=after, digits=digits),
+                amount(found, unit, digits=digits),
                 amount(bound.amount, unit, "at least ", bound.for_whom, digits),
                 f"check the number and its unit, or give a reason for staying below {bound.source.name}",
                 drug=part.drug.code,
