@@ -355,6 +355,7 @@ def test_a_reservoir_emptied_to_the_last_stroke_is_not_short() -> None:
     assert np.flatnonzero(found.dry).tolist() == [80_000]
 
 
+@pytest.mark.requirement("FD-9.1")
 def test_drug_that_is_lost_halves_in_its_half_life() -> None:
     reservoir = Reservoir(20.0, {"baclofen": 2.0, "clonidine": 1.0}, {"baclofen": math.log(2) / 10})
     found = tip_arrival([10 * 86_400, 20 * 86_400], 0.1, reservoir, Line(0.05))
@@ -400,6 +401,7 @@ def test_a_wide_front_is_the_mean_over_a_normal_volume() -> None:
 
 @settings(deadline=None)
 @given(cases(), st.floats(1e-4, 0.08))
+@pytest.mark.requirement("OP-6.2.3", "HZ-1.14")
 def test_wide_fronts_never_send_drug_back_or_before_it_entered(case: Case, share: float) -> None:
     dead_ml = math.fsum(float(v) for v, _ in case.line)
     plug, broad = run(case), run(case, sigma_ml=share * dead_ml)
@@ -433,6 +435,7 @@ OK = Reservoir(20.0, {"morphine": 2.0})
         ([-1], 0.1, "before the time of the reservoir"),
     ],
 )
+@pytest.mark.requirement("OP-6.2.3", "HZ-1.14")
 def test_strokes_that_cannot_be(t_s: Any, stroke_ml: Any, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         tip_arrival(t_s, stroke_ml, OK, Line(0.3))

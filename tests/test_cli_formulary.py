@@ -92,6 +92,7 @@ def test_a_drug_that_nobody_knows(text: str, hint: str, capsys: pytest.CaptureFi
     assert hint in capsys.readouterr().err.replace("\n           ", " ")
 
 
+@pytest.mark.requirement("HZ-5.6", "FD-7.5")
 def test_version_follows_the_site(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ours = body(capsys, "formulary", "version")["formulary"]
     (tmp_path / "notes.md").write_text("nothing", "utf-8")

@@ -37,6 +37,7 @@ def test_there_is_an_example_of_every_kind() -> None:
         if command == "simulate" or path.name not in SCENARIO_ONLY  # an order is all that the others read
     ],
 )
+@pytest.mark.requirement("OP-6.9.4")
 def test_a_refused_file(command: str, path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = thecal(capsys, command, str(path))
     assert (code, out) == (Exit.FILE_REFUSED, "")
@@ -73,6 +74,7 @@ def test_a_refused_file_as_json(path: Path, capsys: pytest.CaptureFixture[str]) 
         ('family = "peristaltic-20"', 'family = "peristaltic-25"', "unknown-pump", "peristaltic-20"),
     ],
 )
+@pytest.mark.requirement("OP-6.8.8")
 def test_what_was_found_and_what_is_allowed(
     old: str, new: str, code: str, hint: str, *, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -107,6 +109,7 @@ def test_an_order_from_stdin(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
     assert "<stdin>:" in err
 
 
+@pytest.mark.requirement("UM-52")
 def test_a_site_formulary_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for words in (["review", str(EXAMPLES / "baclofen.toml")], ["formulary"]):
         code, out, err = thecal(capsys, *words, "--formulary", str(tmp_path / "none"))

@@ -6,15 +6,14 @@ import io
 import json
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pytest
 
 from thecal.cli import main
 from thecal.cli.exits import Exit
 from thecal.cli.references import references
 from thecal.therapy.review import review
-
-if TYPE_CHECKING:
-    import pytest
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 FIRST = EXAMPLES / "first-patient.toml"
@@ -67,6 +66,7 @@ def test_an_order_that_may_go_on(capsys: pytest.CaptureFixture[str]) -> None:
     assert "Not a medical device. Virtual pump." in out
 
 
+@pytest.mark.requirement("OP-6.5.9")
 def test_soft_findings_without_a_reason(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = without_reasons(tmp_path)
     code, out = thecal(capsys, "review", path, ON)
@@ -79,6 +79,7 @@ def test_soft_findings_without_a_reason(tmp_path: Path, capsys: pytest.CaptureFi
     assert found["review"]["hard"] == []
 
 
+@pytest.mark.requirement("OP-6.5.10")
 def test_hard_findings_stop(capsys: pytest.CaptureFixture[str]) -> None:
     path = str(EXAMPLES / "hourly-instead-of-daily.toml")
     code, out = thecal(capsys, "review", path, ON)
@@ -121,6 +122,7 @@ def test_every_finding_is_shown_with_its_authority_and_numbers(
         assert finding.key in flat
 
 
+@pytest.mark.requirement("IT-07")
 def test_the_sentence_says_before_and_after(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -143,6 +145,7 @@ def test_an_order_without_a_past_has_one_sentence(capsys: pytest.CaptureFixture[
     assert set(body(capsys, "review", path, ON)["sentence"]) == {"lines", "totals"}
 
 
+@pytest.mark.requirement("HZ-1.25")
 def test_asked_beside_given(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -166,6 +166,7 @@ def test_a_new_program_and_a_stop_are_followed(tmp_path: Path, capsys: pytest.Ca
     assert "single boluses: granted, 1" in out
 
 
+@pytest.mark.requirement("OP-6.9.3")
 def test_hard_findings_are_not_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = written(tmp_path, ORDER + RUN, TOO_MUCH)
     report = tmp_path / "report.html"

@@ -127,3 +127,27 @@ def test_stalls_of_different_weeks_are_not_added_up() -> None:
     stalled(w, first + codes.WEEK_S + 10)
     assert not w.c.alarms.on(al.SHORT_STALLS)
     assert w.c.alarms.stalls == 1
+
+
+@pytest.mark.requirement("UM-80")
+def test_an_alarm_is_logged_with_what_is_left() -> None:
+    """What the reservoir is expected to hold when the alarm comes; the mode follows from the records before it."""
+    w = world(rates=((0, 20_000_000),))
+    w.motor.stalls.append((5000, 9000))
+    w.c.run(6000)
+    assert w.c.alarms.on(al.STALL)
+    (left,) = [b for event, a, b in events(w.c) if (event, a) == (codes.E_ALARM, al.STALL)]
+    assert left == w.c.level_nl == 20_000_000 - 250 * w.c.strokes
+
+
+@pytest.mark.requirement("OP-7.2.6")
+def test_a_blocked_stroke_counts_against_the_ceilings_and_not_as_delivered() -> None:
+    """Whether its fluid moved is not known: for the ceilings it did, for the reservoir and the patient it did not."""
+    w = world(rates=((0, 20_000_000),), responses=(0, 2, 2, 0, 0, 2))
+    w.motor.stalls.append((0, 3000))
+    w.c.run(3000)
+    w.c.mark()
+    assert w.c.missed > 0
+    assert w.c.strokes == 0
+    assert w.c.level_nl == 20_000_000
+    assert w.c.window.total() == w.c.missed, "every commanded stroke is charged"

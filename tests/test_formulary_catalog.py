@@ -50,6 +50,7 @@ def test_find(text: str, codes: list[str]) -> None:
     ("wrong", "near"),
     [("morfine", "morphine"), ("Morphine", "morphine"), ("clonidin", "clonidine"), ("prialt ", "ziconotide")],
 )
+@pytest.mark.requirement("OP-6.9.4")
 def test_an_unknown_drug_suggests_near_names(wrong: str, near: str) -> None:
     with pytest.raises(UnknownDrug, match=f"{wrong!r}.*did you mean .*{near}") as unknown:
         BOOK.drug(wrong)

@@ -99,6 +99,7 @@ LIMITS: list[Row] = [
 
 
 @pytest.mark.parametrize("row", LIMITS, ids=lambda row: "-".join(str(cell) for cell in row))
+@pytest.mark.requirement("OP-6.9.1")
 def test_a_limit_stands_as_its_authority_states_it(row: Row) -> None:
     drug, name, low, high, kind, authority, edition, verified = row
 
@@ -114,6 +115,7 @@ def test_a_limit_stands_as_its_authority_states_it(row: Row) -> None:
     assert len(found) == 1
 
 
+@pytest.mark.requirement("OP-6.9.1")
 def test_every_drug_of_the_brief_is_there_and_nothing_else() -> None:
     assert list(BOOK.drugs) == sorted(BOOK.drugs)
     assert set(BOOK.drugs) == {
@@ -135,6 +137,7 @@ def test_every_drug_of_the_brief_is_there_and_nothing_else() -> None:
         (Status.FORBIDDEN, {"vincristine"}),
     ],
 )
+@pytest.mark.requirement("IT-05")
 def test_status(status: Status, drugs: set[str]) -> None:
     assert {d.code for d in BOOK.drugs.values() if d.status is status} == drugs
     assert all((d.approval.us is True) == (d.status is Status.APPROVED) for d in BOOK.drugs.values())
@@ -165,6 +168,7 @@ def test_no_other_drug_has_a_tall_man_form() -> None:
     assert BOOK.drug("morphine").display_name == "morphine"
 
 
+@pytest.mark.requirement("P11", "IT-20")
 def test_withdrawal_says_where_the_physician_must_choose() -> None:
     risk = {d.code: d.withdrawal.risk for d in BOOK.drugs.values()}
     assert {c for c, r in risk.items() if r is WithdrawalRisk.HIGH} == {"baclofen", "clonidine"}
@@ -182,6 +186,7 @@ def test_only_the_binding_kinds_bind() -> None:
     assert {k for k in LimitKind if k.binds} == {LimitKind.LABEL, LimitKind.CONSENSUS, LimitKind.CAUTION}
 
 
+@pytest.mark.requirement("OP-6.9.2")
 def test_the_units_of_a_drug_never_change() -> None:
     assert {d.code: d.dose_unit for d in BOOK.drugs.values() if d.dose_unit == "mcg"}.keys() == {
         *("fentanyl", "sufentanil", "clonidine", "baclofen", "ziconotide", "octreotide", "neostigmine")
@@ -269,6 +274,7 @@ def test_the_highest_strength_is_the_product_limit() -> None:
         ("morphine", {180}, Outcome.STABLE, False),
     ],
 )
+@pytest.mark.requirement("FD-9.1")
 def test_stability_of_a_mixture(drugs: str, days: set[int | None], outcome: Outcome, verified: bool) -> None:
     facts = [s for s in BOOK.stability(drugs.split()) if not s.any_other]
     assert {s.days for s in facts} == days
@@ -289,6 +295,7 @@ def test_ziconotide_degrades_with_any_other_drug_and_not_alone() -> None:
     assert not any(s.any_other for s in BOOK.stability(["ziconotide"]))
 
 
+@pytest.mark.requirement("IT-05")
 def test_mixtures_and_compounded_drugs_are_off_label_everywhere() -> None:
     rules = {r.code: r.source for r in BOOK.mixture_rules}
     for code in ("mixture-off-label", "compounded-off-label"):
@@ -298,6 +305,7 @@ def test_mixtures_and_compounded_drugs_are_off_label_everywhere() -> None:
     }
 
 
+@pytest.mark.requirement("OP-6.9.2")
 def test_molar_masses_and_codes() -> None:
     morphine = BOOK.drug("morphine")
     assert [m.g_per_mol for m in morphine.molar_mass if m.source.verified] == [Fraction("758.83")]
@@ -328,6 +336,7 @@ def _facts(value: object) -> Iterator[Any]:
 _CARRIES_NO_SOURCE = {"Source", "StudiedRange", "Drug", "Conversion"}  # they stand inside, or hold, what carries one
 
 
+@pytest.mark.requirement("OP-6.9.2")
 def test_every_fact_has_a_source_with_authority_edition_text_and_mark() -> None:
     facts = [f for d in BOOK.drugs.values() for f in _facts(d)]
     facts += [f for c in (*BOOK.conversions, *BOOK.mixture_rules, *BOOK.contraindications) for f in _facts(c)]

@@ -69,6 +69,7 @@ def test_a_site_adds_a_drug_that_is_marked_as_its_own(tmp_path: Path) -> None:
         load().drug("placebo")
 
 
+@pytest.mark.requirement("OP-6.9.1", "FD-10.4")
 def test_a_site_replaces_only_the_fields_that_it_names(tmp_path: Path) -> None:
     text = (
         'extends = "morphine"\n'
@@ -112,6 +113,7 @@ def test_an_empty_site_changes_nothing(tmp_path: Path) -> None:
     assert load(tmp_path) == load()
 
 
+@pytest.mark.requirement("HZ-5.6")
 def test_sites_never_mix(tmp_path: Path) -> None:
     a, b = tmp_path / "a", tmp_path / "b"
     a.mkdir()
@@ -182,6 +184,7 @@ FIELD_ERRORS = [
 
 
 @pytest.mark.parametrize(("line", "field", "allowed"), FIELD_ERRORS, ids=[f"{f}:{a}" for _, f, a in FIELD_ERRORS])
+@pytest.mark.requirement("OP-6.9.2", "AP-09")
 def test_a_wrong_field_is_refused_with_file_field_found_and_allowed(
     tmp_path: Path, line: str, field: str, allowed: str
 ) -> None:
@@ -199,6 +202,7 @@ def test_the_way_to_a_problem_can_be_followed_in_the_file(tmp_path: Path) -> Non
     assert problem.where == ("starting_dose", 0, "high")
 
 
+@pytest.mark.requirement("UM-55")
 def test_everything_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
     bad = PLACEBO.replace('"mg"', '"ug"').replace('risk = "none"', 'risk = "some"')
     extend = 'extends = "morphine"\nstatus = "fine"\n'
@@ -251,6 +255,7 @@ def test_a_long_value_is_shortened_in_the_message(tmp_path: Path) -> None:
         ("conversions", "conversions = 1", "conversions", "a list"),
     ],
 )
+@pytest.mark.requirement("FD-10.4", "AP-08")
 def test_what_a_site_may_not_do(tmp_path: Path, name: str, text: str, field: str, allowed: str) -> None:
     found = problems(site(tmp_path, **{name: text}))
     assert found[0].field == field
@@ -317,6 +322,7 @@ def test_what_is_not_a_formulary_file_is_not_passed_over(tmp_path: Path) -> None
     assert {Path(p.file).name for p in problems(tmp_path)} == {"drugs", "morphine.toml.bak", "fentanyl.toml"}
 
 
+@pytest.mark.requirement("UM-52")
 def test_a_site_that_is_not_there_is_refused(tmp_path: Path) -> None:
     assert one(tmp_path / "nowhere").found == "no directory"
 
@@ -350,6 +356,7 @@ def test_the_version_is_the_same_wherever_the_site_lies(tmp_path: Path) -> None:
 
 @settings(max_examples=40)
 @given(st.data())
+@pytest.mark.requirement("OP-8.1.4", "HZ-5.6")
 def test_any_change_of_a_value_changes_the_version(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
@@ -363,6 +370,7 @@ def test_any_change_of_a_value_changes_the_version(
     assert (len(versions) == 1) == same
 
 
+@pytest.mark.requirement("OP-8.1.4")
 def test_the_version_does_not_depend_on_the_process() -> None:
     program = "from thecal.formulary import load; print(load().version)"
     found = {

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 
 @pytest.mark.parametrize("name", TARGETS)
+@pytest.mark.requirement("SC-17")
 def test_what_the_fuzzer_kept_breaks_nothing(name: str) -> None:
     kept = sorted((CORPUS / name).iterdir())
     assert kept, "a target without a corpus was never run"
@@ -21,6 +22,7 @@ def test_what_the_fuzzer_kept_breaks_nothing(name: str) -> None:
 
 @pytest.mark.parametrize("name", TARGETS)
 @given(data=st.binary(max_size=200))
+@pytest.mark.requirement("SC-17")
 def test_any_bytes_break_nothing(name: str, data: bytes) -> None:
     TARGETS[name](data)
 

@@ -228,6 +228,7 @@ REFUSED: list[tuple[type[Quantity], str, str, str]] = [
 @pytest.mark.parametrize(
     ("kind", "text", "problem", "hint"), REFUSED, ids=lambda v: repr(v) if isinstance(v, str) else ""
 )
+@pytest.mark.requirement("HZ-8.14")
 def test_amounts_that_are_refused_say_what_to_write(kind: type[Quantity], text: str, problem: str, hint: str) -> None:
     with pytest.raises(AmountError) as caught:
         kind.parse(text)
@@ -391,6 +392,7 @@ def _refuse(action: str, a: Any, b: Any) -> None:
 
 @pytest.mark.parametrize(("left", "right"), list(itertools.permutations(TYPES, 2)))
 @pytest.mark.parametrize("action", ["a + b", "a - b", "a < b", "a <= b", "a > b", "a >= b"])
+@pytest.mark.requirement("HZ-8.14")
 def test_dimensions_do_not_mix(action: str, left: type[Quantity], right: type[Quantity]) -> None:
     _refuse(action, left(Fraction(2)), right(Fraction(2)))
 
@@ -759,6 +761,7 @@ WRONG = [
 
 
 @pytest.mark.outside
+@pytest.mark.requirement("HZ-8.14")
 def test_dimension_errors_are_type_errors_under_the_type_checker(tmp_path: Path) -> None:
     head = RIGHT + "\n"
     module = tmp_path / "amounts.py"

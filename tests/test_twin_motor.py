@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -31,6 +32,7 @@ stalls = st.lists(st.tuples(st.integers(0, 9000), st.integers(1, 400)), max_size
 
 
 @given(trains, stalls)
+@pytest.mark.requirement("OP-6.2.1")
 def test_every_stroke_falls_on_its_second_and_stalls_lose_theirs(
     train: tuple[int, int, int, int, int], stalled: list[tuple[int, int]]
 ) -> None:

@@ -347,6 +347,7 @@ QUICK = (Phase.explicit, Phase.reuse, Phase.generate)
 
 @settings(max_examples=80, phases=QUICK)
 @given(scenarios())
+@pytest.mark.requirement("P3", "HZ-1.25")
 def test_every_stroke_answer_and_mass_is_that_of_the_slow_way(made: Scenario) -> None:
     slow = Slow(made)
     slow.run()

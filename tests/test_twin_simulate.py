@@ -112,6 +112,7 @@ def test_a_steady_day() -> None:
     assert trace.start == MONDAY
 
 
+@pytest.mark.requirement("IT-01")
 def test_no_drug_arrives_before_the_dead_volume_has_been_pumped() -> None:
     trace = simulate(scenario(order(program(STEADY))))
     front = trace.fronts[0]
@@ -143,6 +144,7 @@ def test_a_schedule_follows_the_pump_clock() -> None:
     assert trace.ordered_mg([12 * HOUR, 36 * HOUR, 48 * HOUR])[0].tolist() == pytest.approx([5, 25, 35])
 
 
+@pytest.mark.requirement("FD-3.5")
 def test_accuracy_moves_another_volume_and_the_pump_does_not_know() -> None:
     made = scenario(order(program(STEADY)), faults=(Accuracy(Fraction(11, 10), 12 * HOUR, DAY),))
     trace = simulate(made)
@@ -177,6 +179,7 @@ def test_wide_front_arrives_earlier_and_loses_nothing() -> None:
 # Boluses ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.requirement("UM-26", "UM-27")
 def test_presses_are_answered_one_by_one() -> None:
     presses = [Press(HOUR), Press(HOUR + 60), Press(2 * HOUR), Press(4 * HOUR), Press(8 * HOUR), Press(12 * HOUR)]
     presses += [Press(16 * HOUR)]
@@ -246,6 +249,7 @@ def test_single_bolus_refused_by_compiler_or_pump_is_written_down() -> None:
     assert trace.boluses[0].dose_mg == {}
 
 
+@pytest.mark.requirement("HZ-1.24", "IT-01")
 def test_priming_fills_the_line_once_and_is_no_dose() -> None:
     ordered = program(STEADY, priming=PrimingBolus(ml("0.05")))
     trace = simulate(scenario(order(ordered), Prime(HOUR, ml("0.05"))))
@@ -360,6 +364,7 @@ def test_planned_bridge_keeps_the_dose_until_the_new_drug_arrives() -> None:
 
 
 @pytest.mark.parametrize("ml_per_day", ["0.5", "1", "2", "7.2"])
+@pytest.mark.requirement("IT-18")
 def test_bridge_at_the_start_ends_and_arrives_as_plug_flow_says(ml_per_day: str) -> None:
     dose = per_day(ml_per_day) * 10
     ordered = program(STEADY, STRONGER, bridge=bridge("0.2", "1"))
@@ -509,6 +514,7 @@ def test_refill_whose_program_is_refused_goes_on_with_the_old_one_where_the_flui
     assert total(trace)["delivered"] == pytest.approx(40.5, abs=0.01)
 
 
+@pytest.mark.requirement("SF-13")
 def test_stop_and_start() -> None:
     trace = simulate(
         scenario(order(program(STEADY)), Stop(6 * HOUR), Stop(7 * HOUR), Start(18 * HOUR), Start(19 * HOUR))
@@ -520,11 +526,13 @@ def test_stop_and_start() -> None:
     assert len(texts(trace, Kind.START)) == 2
 
 
+@pytest.mark.requirement("OP-6.5.3")
 def test_refill_does_not_start_a_pump_that_was_stopped() -> None:
     trace = simulate(scenario(order(program(STEADY)), Stop(10), Refill(20, ml("18"), left=ml("0"))))
     assert trace.stroke_s.size == 0
 
 
+@pytest.mark.requirement("UM-44")
 def test_pump_stopped_for_48_h_alarms() -> None:
     trace = simulate(scenario(order(program(STEADY)), Stop(HOUR), Start(60 * HOUR), days=3))
     alarm = trace.alarms[0]
@@ -550,6 +558,7 @@ def test_refill_with_an_order_to_stop_stays_stopped() -> None:
     assert len(trace.installed) == 2
 
 
+@pytest.mark.requirement("UM-06", "UM-13", "SF-05")
 def test_order_that_is_refused_delivers_nothing_and_says_so() -> None:
     trace = simulate(scenario(order(program(STEADY, ceilings=())), Start(HOUR)))
     assert [r.what for r in trace.refusals] == ["the order", "the start"]
@@ -561,6 +570,7 @@ def test_order_that_is_refused_delivers_nothing_and_says_so() -> None:
 # Faults -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.requirement("HZ-6.6", "IT-03")
 def test_stall_loses_strokes_and_goes_on_where_the_program_says_so() -> None:
     trace = simulate(
         scenario(order(program(STEADY, bolus=BOLUS)), Press(7 * HOUR), faults=(Stall(6 * HOUR, 8 * HOUR),))
@@ -578,6 +588,7 @@ def test_stall_loses_strokes_and_goes_on_where_the_program_says_so() -> None:
     assert texts(trace, Kind.FAULT_END) == ["the stall is over"]
 
 
+@pytest.mark.requirement("FD-8.3")
 def test_stall_that_stops_the_pump_lasts_until_somebody_looks() -> None:
     faults = (Stall(6 * HOUR, 7 * HOUR),)
     ordered = order(program(STEADY, fail_safe=STOPS))
@@ -595,6 +606,7 @@ def test_fallback_after_a_stall() -> None:
     assert trace.lost_strokes == pytest.approx(3 + (HOUR - 65) / 108, abs=2)
 
 
+@pytest.mark.requirement("OP-5.2.6", "OP-6.4.5", "UM-37")
 def test_stall_cuts_a_running_bolus() -> None:
     trace = simulate(
         scenario(order(program(STEADY, bolus=BOLUS)), Press(HOUR), faults=(Stall(HOUR + 100, HOUR + 200),))
@@ -603,6 +615,7 @@ def test_stall_cuts_a_running_bolus() -> None:
     assert trace.boluses[0].given < 40
 
 
+@pytest.mark.requirement("HZ-1.8")
 def test_reservoir_runs_low_and_empty() -> None:
     trace = simulate(scenario(order(program(Continuous(per_day("60"))), filled="4")))
     low, empty = trace.alarms
@@ -627,6 +640,7 @@ def test_days_add_up_to_the_totals() -> None:
     assert days[-1].level_ml == pytest.approx(days[-1].believed_level_ml)
 
 
+@pytest.mark.requirement("OP-6.6.1")
 def test_events_are_in_order_and_on_the_pump_clock() -> None:
     start = MONDAY + timedelta(hours=9, minutes=30)
     trace = simulate(scenario(order(program(STEADY, bolus=BOLUS)), Press(HOUR), Stop(2 * HOUR), start=start))
