@@ -13,6 +13,7 @@ import sys
 import time
 from pathlib import Path
 
+import link
 from pump_year import compare
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -74,6 +75,7 @@ def main() -> None:
         "review_in_process_ms": review_ms(21),
         "review_command_process_s": process_s([*thecal, "review", "examples/first-patient.toml"], 3),
         "first_patient_90_days_s": twin_s(3),
+        "link": link.figures(),
         "pump_year": [compare(365, 1, headroom) for headroom in (100, 50, 10)],
     }
     print(json.dumps(figures, indent=2))

@@ -503,13 +503,14 @@ def tell(capsys: pytest.CaptureFixture[str], found: Explored) -> None:
 OF_THE_PATIENT = ("press", "resolve for the patient", "an old frame of the patient arrives", "20 min pass")
 OF_COMMANDS = ("single", "stop", "resolve", "an old frame arrives")
 OF_PROGRAMS = ("propose", "confirm", "an old frame arrives", "the pump loses power")
+KINDS = ("presses", "commands", "programs", "together")
 TOGETHER = ("press", "single", "stop with the card", "resolve")
 
 
 @pytest.mark.parametrize(
     ("depth", "names"),
     [(3, OF_THE_PATIENT), (3, OF_COMMANDS), (4, OF_PROGRAMS), (2, TOGETHER)],
-    ids=["presses", "commands", "programs", "together"],
+    ids=KINDS,
 )
 @pytest.mark.requirement("P2", "P7", "P10")
 def test_no_promise_is_broken_within_a_few_acts(depth: int, names: tuple[str, ...]) -> None:
@@ -528,7 +529,6 @@ def test_a_bolus_that_waited_when_power_was_lost_is_never_said_not_to_have_arriv
     assert [p.outcome for p in w.ledger.history(SERIAL) if p.path == "single"] == [Outcome.ASSUMED]
 
 
-@pytest.mark.xfail(reason="what waits is not kept, and a loss of power drops it without a record", strict=True)
 @pytest.mark.requirement("P12")
 def test_a_granted_bolus_that_waits_is_not_dropped_without_a_record() -> None:
     w = begin()
@@ -555,14 +555,14 @@ def test_no_promise_is_broken_by_acts_of_any_kind(
 
 @pytest.mark.long
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("names", [OF_THE_PATIENT, OF_COMMANDS, OF_PROGRAMS, TOGETHER], ids=lambda value: value[0])
+@pytest.mark.parametrize("names", [OF_THE_PATIENT, OF_COMMANDS, OF_PROGRAMS, TOGETHER], ids=KINDS)
 @pytest.mark.requirement("P2", "P7", "P10")
-def test_no_promise_is_broken_within_six_acts_of_a_kind(
+def test_no_promise_is_broken_in_two_thousand_states_of_a_kind(
     capsys: pytest.CaptureFixture[str], names: tuple[str, ...]
 ) -> None:
-    found = searched(6, *names, "the client starts anew", most_states=2_000)
+    found = searched(6, *names, "the client starts anew", fates=WORST, most_states=2_000)
     tell(capsys, found)
-    assert found.depth >= 4
+    assert found.depth >= 3
 
 
 # The search can fail: each promise broken on purpose is found.

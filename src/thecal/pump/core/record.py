@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .hardware import Hardware, Motor
     from .log import Log
 
-MAGIC = 0x54485333  # "THS", layout 3
+MAGIC = 0x54485334  # "THS", layout 4
 HEAD = 24  # magic, sequence, size, number and checksum of the program
 STATE = (0, 1)  # areas of the store
 PROGRAM = (2, 3)
@@ -34,7 +34,7 @@ BLANK = -2
 # What is kept, by owner: whole numbers first, then arrays.
 NUMBERS = (
     "t offset_s loaded running stopped_at_s regular_at_s acc bridging bridge_left bridge_strokes "
-    "b_kind b_n b_s b_t0 b_done b_given recent worst_hour worst_day base_epoch strokes missed commanded level_nl "
+    "b_kind b_n b_s b_t0 b_done b_given q_len recent worst_hour worst_day base_epoch strokes missed commanded level_nl "
     "total_s day_strokes day_missed seg_strokes failed_row held reserved prime_state boots",
     "n now_epoch since_s channels margin",
     "first n n_old gone total open_n open_t group now_epoch since_s channels most_hour most_day free primed_state "
@@ -156,6 +156,9 @@ class Keeper:
         if c.b_kind:
             c.note(k.E_BOLUS_CUT, c.b_kind, c.b_given)
             c.b_kind = 0
+        for _ in range(c.q_len):
+            c.note(k.E_BOLUS_CUT, k.SINGLE, 0)  # the patient's own never waits
+        c.q_len = 0
         if c.loaded:
             _raise(c, al.POWER_LOST)
             _raise(c, al.CLOCK_DOUBT)
