@@ -72,7 +72,7 @@ def handler(data: bytes) -> None:
         assert sum(answering.counters.values()) == 1
         return
     assert role in said.roles
-    assert not said.near or field is Field.NEAR
+    assert field is Field.NEAR or not (said.near or role is Role.CARD)
     if said.roles == {Role.PATIENT} or said.effect != "none" or said.path in ("bring", "propose"):
         _pump.cache_clear()  # it may have been changed, as it should
 

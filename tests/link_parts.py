@@ -16,7 +16,7 @@ from thecal.link.endpoint import Endpoint
 from thecal.link.key import Key, Side, new_key
 from thecal.link.protection import Context, pair
 from thecal.link.radio import Budget, Radio
-from thecal.link.roles import Field, Role
+from thecal.link.roles import SKIN, Field, Role
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -62,7 +62,7 @@ class Parrot:
             return Answered(Code.UNKNOWN_PATH)
         if role not in message.roles:
             return Answered(Code.FORBIDDEN)
-        if message.near and field is not Field.NEAR:
+        if (message.near or role in SKIN) and field is not Field.NEAR:
             return Answered(Code.NEAR_ONLY)
         if payload == b"bad":
             return Answered(Code.MALFORMED)

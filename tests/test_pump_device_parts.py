@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from hashlib import sha256
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -13,6 +14,7 @@ from tests.test_pump_device_memory import BrokenDisk
 
 from thecal.pump.core import alarms as al
 from thecal.pump.core import codes
+from thecal.pump.core.alarms import Alarms
 from thecal.pump.device import Device, FaultKind, Identity, IdentityError, RamDisk, ReservoirError, WorldError, make
 from thecal.pump.device.battery import Battery
 from thecal.pump.device.buzzer import NEWEST, Buzzer, Tone
@@ -24,6 +26,9 @@ from thecal.pump.device.oscillator import Oscillator
 from thecal.pump.device.reservoir import FL_PER_NL, Reservoir, Stroke
 from thecal.pump.families import Calibration, family
 from thecal.quantities import Volume
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 # Fluid
 
@@ -207,6 +212,17 @@ def test_the_battery_ends_as_the_family_says() -> None:
 LOW, EMPTY = 1 << al.LOW_RESERVOIR, 1 << al.EMPTY_RESERVOIR
 
 
+def alarms(mask: int, acknowledged: Mapping[int, int] | None = None) -> Alarms:
+    """Alarms of which these are active, and some of them acknowledged at a second."""
+    found = Alarms()
+    for alarm in range(al.N_ALARMS):
+        if mask >> alarm & 1:
+            found.issue(alarm, 0)
+    for alarm, at_s in (acknowledged or {}).items():
+        found.acknowledge(alarm, at_s)
+    return found
+
+
 def tones(buzzer: Buzzer) -> list[tuple[int, int, bool]]:
     return [(t.uptime_s, t.lasts_s, t.critical) for t in buzzer.since(0)]
 
@@ -215,22 +231,22 @@ def tones(buzzer: Buzzer) -> list[tuple[int, int, bool]]:
 def test_two_tones_every_ten_minutes_and_one_every_hour() -> None:
     """device-facts 4: two-tone for 3 s every 10 min, single for 1 s about once an hour."""
     buzzer = Buzzer(family("peristaltic-20"))
-    buzzer.update(100, 0)
+    buzzer.update(100, alarms(0))
     assert (tones(buzzer), buzzer.next_s()) == ([], codes.NEVER)
-    buzzer.update(200, LOW)
-    buzzer.update(200 + 2 * HOUR, LOW)
+    buzzer.update(200, alarms(LOW))
+    buzzer.update(200 + 2 * HOUR, alarms(LOW))
     assert tones(buzzer) == [(200 + i * HOUR, 1, False) for i in range(3)]
     assert buzzer.next_s() == 200 + 3 * HOUR
-    buzzer.update(8000, LOW | EMPTY)
-    buzzer.update(9200, LOW | EMPTY | 1 << al.STALL)
+    buzzer.update(8000, alarms(LOW | EMPTY))
+    buzzer.update(9200, alarms(LOW | EMPTY | 1 << al.STALL))
     assert tones(buzzer)[3:] == [(8000 + i * 600, 3, True) for i in range(3)]
-    buzzer.update(9300, LOW)
+    buzzer.update(9300, alarms(LOW))
     assert tones(buzzer)[6:] == [(9300, 1, False)]
-    buzzer.update(9400, 0)
-    buzzer.update(99_000, 0)
+    buzzer.update(9400, alarms(0))
+    buzzer.update(99_000, alarms(0))
     assert len(tones(buzzer)) == 7
     assert buzzer.next_s() == codes.NEVER
-    buzzer.update(99_001, LOW)
+    buzzer.update(99_001, alarms(LOW))
     assert tones(buzzer)[7:] == [(99_001, 1, False)]
     assert buzzer.since(7) == [Tone(8, 99_001, 1, critical=False, test=False)]
 
@@ -238,18 +254,18 @@ def test_two_tones_every_ten_minutes_and_one_every_hour() -> None:
 def test_a_family_without_tones_of_its_own_uses_the_published_ones() -> None:
     assert family("valve-20").critical.lasts is None
     buzzer = Buzzer(family("valve-20"))
-    buzzer.update(0, EMPTY)
-    buzzer.update(600, EMPTY)
+    buzzer.update(0, alarms(EMPTY))
+    buzzer.update(600, alarms(EMPTY))
     assert tones(buzzer) == [(0, 3, True), (600, 3, True)]
 
 
 def test_only_the_newest_tones_can_be_read_and_all_are_counted() -> None:
     leaping, stepping = Buzzer(family("bench-20")), Buzzer(family("bench-20"))
     for buzzer in (leaping, stepping):
-        buzzer.update(0, EMPTY)
+        buzzer.update(0, alarms(EMPTY))
     for t in range(0, 5 * DAY, 60):
-        stepping.update(t, EMPTY)
-    leaping.update(5 * DAY - 60, EMPTY)
+        stepping.update(t, alarms(EMPTY))
+    leaping.update(5 * DAY - 60, alarms(EMPTY))
     assert leaping.sounded == stepping.sounded == 5 * 144
     assert leaping.since(0) == stepping.since(0)
     assert len(leaping.since(0)) == NEWEST
@@ -279,6 +295,43 @@ def test_a_pump_sounds_from_the_second_of_the_alarm_until_it_is_cleared() -> Non
     pump.wait(HOUR)
     cleared_s = pump.c.alarms.cleared_s[al.STALL]
     assert [t.uptime_s for t in pump.device.sounded_since(0)] == list(range(issued_s, cleared_s, 600))
+
+
+@pytest.mark.requirement("OP-6.5.15", "UM-73", "OP-6.7.7")
+def test_an_acknowledged_alarm_is_quiet_for_its_pause_and_sounds_again() -> None:
+    buzzer = Buzzer(family("peristaltic-20"))
+    buzzer.update(100, alarms(EMPTY))
+    seen = alarms(EMPTY, {al.EMPTY_RESERVOIR: 150})
+    buzzer.update(150, seen)
+    assert buzzer.next_s() == 750, "ten minutes after it was acknowledged, not after it last sounded"
+    buzzer.update(749, seen)
+    assert tones(buzzer) == [(100, 3, True)]
+    buzzer.update(2000, seen)
+    assert tones(buzzer)[1:] == [(750 + i * 600, 3, True) for i in range(3)]
+
+
+def test_in_the_pause_of_a_critical_alarm_another_one_is_heard() -> None:
+    buzzer = Buzzer(family("peristaltic-20"))
+    both = alarms(LOW | EMPTY, {al.EMPTY_RESERVOIR: 50})
+    buzzer.update(60, both)
+    buzzer.update(700, both)
+    assert tones(buzzer) == [(60, 1, False), (650, 3, True)]
+    other = alarms(LOW | EMPTY | 1 << al.STALL, {al.EMPTY_RESERVOIR: 50})
+    buzzer.update(800, other)
+    buzzer.update(1250, other)
+    assert tones(buzzer)[2:] == [(1250, 3, True)], "an alarm that nobody has seen is not in a pause"
+
+
+def test_a_long_pause_is_leapt_over_without_a_tone_too_many() -> None:
+    leaping, stepping = Buzzer(family("peristaltic-20")), Buzzer(family("peristaltic-20"))
+    both = alarms(LOW | EMPTY, {al.EMPTY_RESERVOIR: 400 * HOUR})
+    for buzzer in (leaping, stepping):
+        buzzer.update(0, both)
+    leaping.update(401 * HOUR, both)
+    for at_s in range(0, 401 * HOUR + 1, 600):
+        stepping.update(at_s, both)
+    assert leaping.sounded == stepping.sounded
+    assert tones(leaping) == tones(stepping)
 
 
 # Field

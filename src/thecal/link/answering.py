@@ -18,7 +18,7 @@ from thecal.link.bringing import Brought
 from thecal.link.catalogue import BY_PATH, Area, Message
 from thecal.link.change import change, pack_change
 from thecal.link.codec import Malformed, decode, encode_answer
-from thecal.link.roles import SEAT, WHO, Field, Role
+from thecal.link.roles import SEAT, SKIN, WHO, Field, Role
 from thecal.pump.core import codes
 from thecal.pump.core.commands import CONFIRM_WITHIN_S
 from thecal.pump.core.ledger import NEW
@@ -102,7 +102,7 @@ class Answering:
             return Code.UNKNOWN_PATH
         if role not in message.roles:
             return Code.FORBIDDEN
-        if message.near and field is not Field.NEAR:
+        if (message.near or role in SKIN) and field is not Field.NEAR:
             return Code.NEAR_ONLY
         values = decode(message.fields, payload)
         return Code.MALFORMED if isinstance(values, Malformed) else _Asked(message, role, field, values)

@@ -36,5 +36,8 @@ KID = {
 
 PUMP_KID = b"\x00"
 
+SKIN = frozenset({Role.CARD})
+"""Roles that are heard in near field only, whatever they say: a lost card must be of no use from across the street."""
+
 WHO = {role: kid[0] for role, kid in KID.items()}
 """The number of each role in the records of the pump's log; 0 is nobody over the link, or the patient's request."""

@@ -126,7 +126,7 @@ class Awake:
 
     def sound(self) -> None:
         """Let the buzzer know of the time and of the alarms."""
-        self.buzzer.update(self.c.t, self.c.alarms.active)
+        self.buzzer.update(self.c.t, self.c.alarms)
 
 
 def _after(uptime_s: int, every_s: int) -> int:
