@@ -181,6 +181,8 @@ def _missing(trace: Trace, row: Row) -> Iterable[str]:
     shown = bool(trace.tests.get(row.id))
     if row.promise and not shown:
         yield f"{row.id}: a promise without a test; mark the test that tries to break it"
+    elif trace.state(row) == "owed":
+        yield f"{row.id} ({row.room}): still owed: {row.owed} Write the test, or the reason why there is none"
     elif trace.state(row) == "nothing":
         yield (
             f"{row.id} ({row.room}): neither a test nor a reason; mark the test that shows it with "

@@ -154,12 +154,17 @@ def test_a_row_of_a_built_room_with_neither_test_nor_reason_stops(project: Path)
     assert run(project)[0] == 0
 
 
-def test_a_row_that_is_owed_is_said_and_stops_nothing(project: Path) -> None:
-    more(project, ROW.format("y", "pump") + 'owed = "a test of it"\n')
-    assert run(project) == (0, "5 rows: 2 shown by tests, 1 with a reason, 1 owed, 1 open\n")
+def test_a_row_that_is_owed_is_said_and_stops(project: Path) -> None:
+    more(project, ROW.format("y", "pump") + 'owed = "a test of it."\n')
+    code, said = run(project)
+    assert code == 1
+    assert said == (
+        "Q-1 (pump): still owed: a test of it. Write the test, or the reason why there is none\n"
+        "5 rows: 2 shown by tests, 1 with a reason, 1 owed, 1 open\n"
+    )
     text = (project / trace.PAGE).read_text("utf-8")
-    assert "## Owed\n\n| id | room | what is missing |\n| --- | --- | --- |\n| Q-1 | pump | a test of it |\n" in text
-    assert "| It is so. | *Owed:* a test of it |" in text
+    assert "## Owed\n\n| id | room | what is missing |\n| --- | --- | --- |\n| Q-1 | pump | a test of it. |\n" in text
+    assert "| It is so. | *Owed:* a test of it. |" in text
 
 
 def test_a_promise_without_a_test_stops_whatever_is_said(project: Path) -> None:

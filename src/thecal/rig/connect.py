@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from thecal.rig.exchange import PATIENCE
 from thecal.rig.host import InUseError
+from thecal.rig.late import hush_late_frames
 from thecal.rig.local import LocalClient, LocalServer, UnreachableError, answers
 from thecal.rig.service import LinkService
 
@@ -96,6 +97,7 @@ class _Service:
     async def _serve(self, home: Home, patience: Patience) -> None:
         service = LinkService(home, "is the link service while a command runs", patience)
         server = LocalServer(home.service_socket, service.answer)
+        hush_late_frames(self._loop)
         try:
             await server.open()
             self._ready.set()

@@ -24,6 +24,7 @@ from thecal.rig.exchange import PATIENCE, RigExchange
 from thecal.rig.hold import Held, Hold, hold
 from thecal.rig.host import InUseError
 from thecal.rig.keyring import Keyring
+from thecal.rig.late import hush_late_frames
 from thecal.rig.ledger import SqliteLedger
 from thecal.rig.local import LocalClient, LocalServer, UnreachableError
 from thecal.rig.operations import SERIAL_FIELD, Operation, Optional, check
@@ -249,6 +250,7 @@ async def serve_link(home: Home, patience: Patience = PATIENCE, ready: Callable[
     server = LocalServer(home.service_socket, service.answer)
     leaving = asyncio.Event()
     loop = asyncio.get_running_loop()
+    hush_late_frames(loop)
     for ending in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(ending, leaving.set)
     try:
