@@ -7,6 +7,8 @@ socket closes. What became of the command is known elsewhere; the event loop nee
 from __future__ import annotations
 
 import logging
+from pathlib import Path
+from traceback import walk_tb
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -24,7 +26,12 @@ def hush_late_frames(loop: asyncio.AbstractEventLoop) -> None:
 
 def _handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     fault = context.get("exception")
-    if _LIBRARY in repr(context.get("handle")) and isinstance(fault, Exception):
+    if isinstance(fault, Exception) and (_LIBRARY in repr(context.get("handle")) or _raised_in_library(fault)):
         _log.debug("a late frame: %r", fault)
         return
     loop.default_exception_handler(context)
+
+
+def _raised_in_library(fault: Exception) -> bool:
+    frames = [frame for frame, _ in walk_tb(fault.__traceback__)]
+    return bool(frames) and _LIBRARY in Path(frames[-1].f_code.co_filename).parts
