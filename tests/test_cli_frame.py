@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -15,7 +16,11 @@ import pytest
 import typer
 
 from thecal.cli import app, guard, main, versions
+from thecal.cli.controller_app import app as controller_app
 from thecal.cli.exits import Exit
+from thecal.cli.link_app import app as link_app
+from thecal.cli.programmer_app import app as programmer_app
+from thecal.cli.pump_app import app as pump_app
 
 ROOT = Path(__file__).resolve().parent.parent
 ORDER = str(ROOT / "examples" / "baclofen.toml")
@@ -36,6 +41,8 @@ def run(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
         (["--version"], (*HEAVY, "pydantic")),
         (["review", "--help"], HEAVY),  # typer itself reads the options of a command with pydantic
         (["simulate", "--help"], HEAVY),
+        (["pump", "run", "--help"], (*HEAVY, "aiocoap", "cbor2")),
+        (["programmer", "read", "--help"], (*HEAVY, "aiocoap", "cbor2")),
     ],
 )
 def test_help_and_version_import_nothing_heavy(words: list[str], heavy: tuple[str, ...]) -> None:
@@ -55,6 +62,46 @@ def test_help_of_a_command_has_examples(command: str, capsys: pytest.CaptureFixt
     assert "Examples:" in out
     assert f"  thecal {command}" in out
     assert "--json" in out
+
+
+COMMANDS = {
+    group: sorted(command.name or "" for command in found.registered_commands)
+    for group, found in (
+        ("pump", pump_app),
+        ("programmer", programmer_app),
+        ("controller", controller_app),
+        ("link", link_app),
+    )
+}
+
+
+@pytest.mark.parametrize(
+    ("group", "command"), [(group, command) for group, commands in COMMANDS.items() for command in commands]
+)
+def test_help_of_every_command_about_a_pump(group: str, command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([group, command, "--help"]) == Exit.GO_ON
+    out = capsys.readouterr().out
+    assert f"  thecal {group} {command}" in out.partition("Examples:")[2]
+    assert "Exit codes: " in out
+    assert all(f"{int(code)} " in out for code in Exit)
+    assert "--json" in out
+    assert "--home" in out
+
+
+@pytest.mark.parametrize("group", COMMANDS)
+def test_help_of_a_group_about_pumps(group: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([group, "--help"]) == Exit.GO_ON
+    out = capsys.readouterr().out
+    assert f"  thecal {group} " in out.partition("Examples:")[2]
+    assert out.count('"') % 2 == 0
+
+
+def test_every_example_of_a_command_can_be_read() -> None:
+    for group, found in (("pump", pump_app), ("programmer", programmer_app), ("controller", controller_app)):
+        for command in found.registered_commands:
+            for line in (command.epilog or "").splitlines():
+                if line.startswith("  thecal "):
+                    assert shlex.split(line)[1:3] == [group, command.name]
 
 
 def test_help_names_every_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
@@ -119,6 +166,8 @@ def test_exit_codes_are_stable() -> None:
         "stopped": 2,
         "file-refused": 3,
         "pump-refused": 4,
+        "not-reached": 5,
+        "not-known": 6,
         "usage": 64,
         "internal": 70,
         "not-written": 73,

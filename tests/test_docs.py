@@ -5,6 +5,9 @@ the commands of this environment first on the path.
 
 - A fence marked ``console`` holds commands after ``$`` and, where wanted, what they print. ``...`` stands for any text
   in a line, and on a line of its own for any lines. A command that fails is an error, unless ``$ echo $?`` follows.
+- A command that ends with `` &`` goes on in the background until the page ends; what stands below it is waited for.
+- ``$ kill -9 %1`` ends the first of them at once, as a crash does, and waits until it is gone.
+- Each page has a home of its own for its pumps: THECAL_HOME is a new folder below ``out/``.
 - A fence marked ``python`` is a doctest.
 - ``<!-- file: out/x.toml -->`` before a fence writes its text to that file, below ``out/``.
 - ``<!-- not run: reason -->`` before a fence leaves it alone.
@@ -13,11 +16,16 @@ the commands of this environment first on the path.
 from __future__ import annotations
 
 import doctest
+import json
 import os
 import re
+import shutil
+import signal
 import subprocess
 import sys
-from dataclasses import dataclass
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -26,6 +34,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted([ROOT / "README.md", *(p for p in (ROOT / "docs").rglob("*.md") if "_build" not in p.parts)])
 RUNS = ("console", "python")
 COMMANDS = ("thecal", "python", "echo", "cat")
+READY_S = 60.0
+KILL = re.compile(r"kill -9 %(?P<number>[1-9])")
 DOCTEST = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 _FENCE = re.compile(r"^(?P<ticks>`{3,})\{?(?P<kind>[\w-]*)\}?[^`]*$")
 _MARK = re.compile(r"^<!-- (?P<kind>not run|file):\s*(?P<text>.*?)\s*-->$")
@@ -113,31 +123,37 @@ def same(expected: tuple[str, ...], printed: str) -> bool:
     return re.fullmatch("".join(parts), printed.rstrip("\n") + "\n") is not None
 
 
-def _environment() -> dict[str, str]:
-    bin_directory = str(Path(sys.executable).parent)
-    return {
-        **os.environ,
-        "PATH": bin_directory + os.pathsep + os.environ.get("PATH", ""),
-        "COLUMNS": "100",
-        "LC_ALL": "C.UTF-8",
-        "NO_COLOR": "1",
-        "TERM": "dumb",
-    }
+@dataclass
+class Session:
+    """What one page runs in: a folder, a home for its pumps, and what goes on in the background."""
 
+    root: Path
+    name: str
+    background: list[subprocess.Popen[str]] = field(default_factory=list)
 
-def run_commands(found: list[Command], root: Path) -> list[str]:
-    """What went wrong in the commands of one block."""
-    wrong: list[str] = []
-    code = 0
-    for number, command in enumerate(found):
-        first = command.text.split()[0]
-        if first not in COMMANDS:
-            wrong.append(f"line {command.line}: {first} is not run here; mark the block with <!-- not run: reason -->")
-            continue
-        done = subprocess.run(
+    @property
+    def home(self) -> Path:
+        """Where the pumps of this page are; it is new for each run."""
+        return self.root / "out" / "homes" / self.name
+
+    def environment(self) -> dict[str, str]:
+        """As a reader has it, with the commands of this environment first on the path."""
+        return {
+            **os.environ,
+            "PATH": str(Path(sys.executable).parent) + os.pathsep + os.environ.get("PATH", ""),
+            "THECAL_HOME": str(self.home),
+            "COLUMNS": "100",
+            "LC_ALL": "C.UTF-8",
+            "NO_COLOR": "1",
+            "TERM": "dumb",
+        }
+
+    def run(self, command: Command, code: int) -> subprocess.CompletedProcess[str]:
+        """Run one command after one that ended with ``code``."""
+        return subprocess.run(
             ["bash", "-c", f"(exit {code}); {command.text}"],
-            cwd=root,
-            env=_environment(),
+            cwd=self.root,
+            env=self.environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
@@ -145,6 +161,65 @@ def run_commands(found: list[Command], root: Path) -> list[str]:
             timeout=120,
             check=False,
         )
+
+    def start(self, command: Command) -> str:
+        """Start a command and wait until it has printed what the page shows; what it printed where it did not."""
+        said = self.home.parent / f"{self.name}-{len(self.background)}.txt"
+        said.parent.mkdir(parents=True, exist_ok=True)
+        with said.open("w", encoding="utf-8") as out:
+            process = subprocess.Popen(
+                ["bash", "-c", f"exec {command.text.removesuffix('&')}"],
+                cwd=self.root,
+                env=self.environment(),
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                text=True,
+            )
+        self.background.append(process)
+        deadline = time.monotonic() + READY_S
+        while not same(command.expected, said.read_text("utf-8")):
+            if process.poll() is not None or time.monotonic() > deadline:
+                return said.read_text("utf-8") or "nothing"
+            time.sleep(0.05)
+        return ""
+
+    def kill(self, number: int) -> str:
+        """End a process of the background at once; what is wrong where there is none."""
+        if number > len(self.background):
+            return f"only {len(self.background)} processes were started"
+        self.background[number - 1].kill()
+        self.background[number - 1].wait(timeout=READY_S)
+        return ""
+
+    def close(self) -> None:
+        """End what still goes on: commands in the background, and a link service that outlived its rig."""
+        for process in self.background:
+            process.terminate()
+        for process in self.background:
+            process.wait(timeout=READY_S)
+        with suppress(OSError, ValueError, KeyError):
+            os.kill(json.loads((self.home / "link" / "service.holder").read_bytes())["pid"], signal.SIGTERM)
+
+
+def run_commands(found: list[Command], session: Session) -> list[str]:
+    """What went wrong in the commands of one block."""
+    wrong: list[str] = []
+    code = 0
+    for number, command in enumerate(found):
+        if kill := KILL.fullmatch(command.text):
+            said = session.kill(int(kill["number"]))
+            wrong += [f"line {command.line}: {said}"] if said else []
+            continue
+        first = command.text.split()[0]
+        if first not in COMMANDS:
+            wrong.append(f"line {command.line}: {first} is not run here; mark the block with <!-- not run: reason -->")
+            continue
+        if command.text.endswith(" &"):
+            said = session.start(command)
+            wrong += [f"line {command.line}: {command.text!r} is not ready; it prints:\n{said}"] if said else []
+            continue
+        done = session.run(command, code)
         code = done.returncode
         asked = number + 1 < len(found) and found[number + 1].text == "echo $?"
         if code and not asked:
@@ -169,8 +244,18 @@ def run_python(block: Block, name: str, names: dict[str, object]) -> list[str]:
 
 def failures(page: Path, root: Path) -> list[str]:
     """What went wrong on one page, in the order of its lines; empty where every example holds."""
+    session = Session(root, "-".join(page.relative_to(root).with_suffix("").parts))
+    shutil.rmtree(session.home, ignore_errors=True)
+    try:
+        return _failures(page, session)
+    finally:
+        session.close()
+
+
+def _failures(page: Path, session: Session) -> list[str]:
     wrong: list[str] = []
     names: dict[str, object] = {}
+    root = session.root
     for block in blocks(page.read_text("utf-8")):
         if block.not_run is not None:
             if not block.not_run:
@@ -184,7 +269,7 @@ def failures(page: Path, root: Path) -> list[str]:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text("\n".join(block.lines) + "\n", "utf-8")
         elif block.kind == "console":
-            wrong += run_commands(commands(block), root)
+            wrong += run_commands(commands(block), session)
         elif block.kind == "python":
             wrong += run_python(block, page.name, names)
     return wrong
@@ -216,9 +301,14 @@ GOOD = [
     "<!-- not run: shown only -->\n\n```python\nbroken(\n```\n",
     "<!-- file: out/a/b.txt -->\n```text\nkept\n```\n```console\n$ cat out/a/b.txt\nkept\n```\n",
     "```toml\nanything = here\n```\n",
+    "```console\n$ python -c 'import time; print(1, flush=True); time.sleep(600)' &\n1\n$ echo next\nnext\n```\n",
+    "```console\n$ python -c 'import time; time.sleep(600)' &\n$ kill -9 %1\n```\n",
+    "```console\n$ python -c 'import os; print(os.environ[\"THECAL_HOME\"])'\n.../out/homes/page\n```\n",
     "````\n```console\n$ false\n```\n````\n",
 ]
 BAD = [
+    ("```console\n$ python -c 'print(1)' &\n2\n```\n", "is not ready"),
+    ("```console\n$ kill -9 %1\n```\n", "only 0 processes were started"),
     ("```console\n$ echo hello\nhell\n```\n", "should print"),
     ("```console\n$ echo hello\nhello\nagain\n```\n", "should print"),
     ("```console\n$ python -c 'for i in range(9): print(i)'\n0\n8\n```\n", "should print"),

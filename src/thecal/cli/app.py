@@ -13,8 +13,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from thecal.cli.controller_app import app as controller_app
 from thecal.cli.exits import Exit
 from thecal.cli.guard import defect, end, hush, interrupted, usage
+from thecal.cli.help_text import EXITS
+from thecal.cli.link_app import app as link_app
+from thecal.cli.programmer_app import app as programmer_app
+from thecal.cli.pump_app import app as pump_app
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -93,13 +98,6 @@ Views = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, and nothing else.")]
 
-_EXITS = (
-    "Exit codes: 0 may go on; 1 soft findings lack a reason; 2 hard findings stop it; 3 a file was refused; "
-    "4 the pump cannot run it, or a part of a plan has no answer; 64 the command line is wrong; "
-    "70 a defect of Thecal; 73 an output file was not written; 130 stopped by the user; "
-    "141 the reader of the output went away."
-)
-
 app = typer.Typer(
     name="thecal",
     help="An order for an intrathecal pump, from the file to what arrives at the tip of the catheter.\n\n"
@@ -108,7 +106,9 @@ app = typer.Typer(
     "  thecal review order.toml\n"
     "  thecal plan order.toml --only dates --only bridge\n"
     "  thecal simulate scenario.toml --report out/scenario.html\n"
-    "  thecal formulary show morphine\n\n" + _EXITS,
+    "  thecal formulary show morphine\n"
+    "  thecal pump new T-0001 --family bench-20\n"
+    "  thecal programmer read T-0001\n\n" + EXITS,
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -126,6 +126,10 @@ formulary_app = typer.Typer(
     invoke_without_command=True,
 )
 app.add_typer(formulary_app, name="formulary")
+app.add_typer(pump_app, name="pump")
+app.add_typer(programmer_app, name="programmer")
+app.add_typer(controller_app, name="controller")
+app.add_typer(link_app, name="link")
 
 
 def _version(wanted: bool) -> None:
@@ -150,7 +154,7 @@ def top(
     epilog="Examples:\n\n\b\n"
     "  thecal review order.toml\n"
     "  thecal review order.toml --today 2026-03-02 --formulary our-site/\n"
-    "  thecal review order.toml --json > review.json\n\n" + _EXITS,
+    "  thecal review order.toml --json > review.json\n\n" + EXITS,
 )
 def review(path: OrderPath, *, site: Site = None, today: Today = None, as_json: Json = False) -> int:
     """Say an order in words, show what the pump makes of it, and list everything that was found."""
@@ -171,7 +175,7 @@ def review(path: OrderPath, *, site: Site = None, today: Today = None, as_json: 
     '  thecal plan order.toml --titrate-to "6 mg/day" --step "10 %" --every "7 days"\n'
     '  thecal plan order.toml --stock "morphine=25 mg/mL" --stock "bupivacaine=powder 98 %"\n'
     '  thecal plan order.toml --filled "20 mL" --filled-at 2026-01-05T10:00 --boluses 80 --aspirated "3 mL"\n\n'
-    + _EXITS,
+    + EXITS,
 )
 def plan(
     path: OrderPath,
@@ -237,7 +241,7 @@ def plan(
     "  thecal simulate scenario.toml\n"
     "  thecal simulate scenario.toml --report out/scenario.html\n"
     "  thecal simulate scenario.toml --seed 7 --json > run.json\n"
-    "  thecal simulate wrong-order.toml --teach\n\n" + _EXITS,
+    "  thecal simulate wrong-order.toml --teach\n\n" + EXITS,
 )
 def simulate(
     path: ScenarioPath,

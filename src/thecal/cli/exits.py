@@ -6,7 +6,7 @@ from enum import IntEnum
 
 
 class Exit(IntEnum):
-    """Exit codes; closed and stable. 0 to 4 are answers, 64 and above follow the customs of the shell."""
+    """Exit codes; closed and stable. 0 to 6 are answers, 64 and above follow the customs of the shell."""
 
     GO_ON = 0
     """Nothing stands in the way."""
@@ -17,7 +17,11 @@ class Exit(IntEnum):
     FILE_REFUSED = 3
     """A file cannot be used."""
     PUMP_REFUSED = 4
-    """The pump cannot run what was ordered, or a part of a plan has no answer."""
+    """The pump cannot run what was ordered or refused what was asked, or a part of a plan has no answer."""
+    NOT_REACHED = 5
+    """A pump or a process was not reached; certain: nothing was done."""
+    NOT_KNOWN = 6
+    """A command was sent and its outcome is not known; it is written down."""
     USAGE = 64
     """The command line is wrong."""
     INTERNAL = 70

@@ -35,9 +35,12 @@ def end(command: str, work: Callable[[], Answer], as_json: bool) -> int:
 def _refusal(wrong: Exception) -> Answer:
     """The answer for a file that was refused; anything else is a defect and goes on as it is."""
     from thecal.cli import refusals
+    from thecal.cli.ended import Ended
     from thecal.formulary import FormularyError
     from thecal.therapy.file_problems import FileRefused
 
+    if isinstance(wrong, Ended):
+        return wrong.answer
     if isinstance(wrong, FileRefused):
         return refusals.of_file(wrong)
     if isinstance(wrong, FormularyError):

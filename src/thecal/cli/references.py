@@ -46,6 +46,15 @@ class References:
             return parse_order(sys.stdin.buffer.read(), "<stdin>", drugs=self.drug_code, pumps=pump_envelope)
         return read_order_file(path, drugs=self.drug_code, pumps=pump_envelope)
 
+    def order_text(self, path: Path) -> tuple[str, OrderFile]:
+        """The order in a file with the text as it was written; FileRefused names every problem."""
+        if str(path) == STDIN:
+            content = sys.stdin.buffer.read()
+            found = parse_order(content, "<stdin>", drugs=self.drug_code, pumps=pump_envelope)
+            return content.decode(), found
+        found = self.order(path)
+        return path.read_text("utf-8"), found
+
     def scenario(self, path: Path) -> Scenario:
         """The scenario in a file; FileRefused names every problem."""
         from thecal.twin.scenario import parse_scenario, read_scenario

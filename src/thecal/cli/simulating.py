@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from errno import EISDIR
 from pathlib import Path
@@ -14,13 +13,13 @@ from thecal.cli import refusals
 from thecal.cli.account import Account, Judged
 from thecal.cli.answer import Answer
 from thecal.cli.exits import Exit
+from thecal.cli.progress import bar
 from thecal.cli.references import references
 from thecal.cli.reviewing import judge
 from thecal.cli.run_view import show, show_stopped
 from thecal.cli.scenario_orders import orders_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
     from datetime import date
 
     from thecal.cli.references import References
@@ -94,27 +93,8 @@ def _stopped(path: Path, scenario: Scenario, judged: tuple[Judged, ...], known: 
 def _run(scenario: Scenario, wanted: Wanted) -> Trace:
     from thecal.twin.simulate import simulate
 
-    with _progress(f"Running {scenario.run.days:,} days", wanted) as tell:
+    with bar(f"Running {scenario.run.days:,} days", quiet=wanted.quiet) as tell:
         return simulate(scenario, progress=tell, stepping=wanted.stepping)
-
-
-@contextmanager
-def _progress(text: str, wanted: Wanted) -> Iterator[Callable[[float], None]]:
-    """A bar on stderr where somebody looks at it; silence for scripts."""
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-    from thecal.cli.console import screen
-
-    console = screen(stderr=True)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f} %"),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=console, disable=wanted.quiet or not console.is_terminal) as bar:
-        task = bar.add_task(text, total=1.0)
-        yield lambda done: bar.update(task, completed=done)
 
 
 def _write(account: Account, wanted: Wanted) -> Answer | None:
@@ -122,7 +102,7 @@ def _write(account: Account, wanted: Wanted) -> Answer | None:
     from thecal.cli.report import page
 
     assert wanted.report is not None  # noqa: S101 -- asked by the caller
-    with _progress("Drawing the report", wanted) as tell:
+    with bar("Drawing the report", quiet=wanted.quiet) as tell:
         text = page(account, tell)
     try:
         _replace(wanted.report, text)
