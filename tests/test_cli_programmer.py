@@ -601,9 +601,9 @@ def frozen(rig: CliRig, *words: str) -> tuple[int, str]:
     return ran.code, ran.flat
 
 
-def lost(rig: CliRig, serial: str) -> None:
-    """A stop whose answer was never heard: it needs no reading before it."""
-    code, flat = frozen(rig, "programmer", "stop", serial)
+def lost(rig: CliRig, serial: str, role: str = "programmer") -> None:
+    """A stop whose answer was never heard: it needs no reading before it. The pump does it when it goes on."""
+    code, flat = frozen(rig, "programmer", "stop", serial, "--role", role)
     assert code == Exit.NOT_KNOWN, flat
     assert "It is written down. Nothing that changes delivery is sent until it is resolved." in flat
     assert f"Next: as soon as the pump can be reached: thecal programmer resolve {serial}" in flat
@@ -614,22 +614,33 @@ def test_an_answer_that_was_lost_blocks_until_it_is_resolved(rig: CliRig) -> Non
     serial = rig.programmed()
     assert "Every command to this pump has an outcome." in thecal("programmer", "pending", serial).flat
     assert "there is nothing to resolve" in thecal("programmer", "resolve", serial).flat
-    lost(rig, serial)
+    assert thecal("pump", "pair", serial, "card").code == Exit.GO_ON
+    lost(rig, serial, "card")  # what the card asked for, the pump tells the card alone
     ran = thecal("programmer", "pending", serial)
     assert ran.code == Exit.NOT_KNOWN
     assert "stop" in ran.flat
-    assert f"ask the pump: thecal programmer resolve {serial} --role programmer" in ran.flat
+    assert f"ask the pump: thecal programmer resolve {serial} --role card" in ran.flat
     read = thecal("programmer", "read", serial)
     assert "NOT KNOWN: whether the pump did it: stop, command" in read.flat
     ran = thecal("programmer", "refill", serial, "19 mL")
     assert ran.code == Exit.STOPPED
     assert f"see it: thecal programmer pending {serial}; resolve it: thecal programmer resolve {serial}" in ran.flat
-    ran = thecal("programmer", "resolve", serial)
+    ran = thecal("programmer", "resolve", serial, "--role", "card")
     assert ran.code == Exit.GO_ON, ran.flat
     assert thecal("programmer", "pending", serial).code == Exit.GO_ON
     found = body("programmer", "history", serial)["commands"]
     assert [c["path"] for c in found] == ["refill", "confirm", "start", "stop"]
     assert "how it is known" in thecal("programmer", "history", serial).flat
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_reading_resolves_what_the_pump_did(rig: CliRig) -> None:
+    serial = rig.programmed()
+    lost(rig, serial)
+    assert thecal("programmer", "pending", serial).code == Exit.NOT_KNOWN
+    assert thecal("programmer", "read", serial).flat.startswith("STOPPED: the pump gives nothing")
+    assert thecal("programmer", "pending", serial).code == Exit.GO_ON
+    assert [c["outcome"] for c in body("programmer", "history", serial)["commands"]][-1] == "granted"
 
 
 @pytest.mark.usefixtures("impatient")
