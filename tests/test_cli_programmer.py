@@ -633,6 +633,15 @@ def test_an_answer_that_was_lost_blocks_until_it_is_resolved(rig: CliRig) -> Non
     assert "how it is known" in thecal("programmer", "history", serial).flat
 
 
+def test_a_bolus_that_is_too_big_is_refused_before_anything_is_sent(rig: CliRig) -> None:
+    serial = rig.programmed()
+    ran = thecal("programmer", "single", serial, "1,000 mg", "10 min")
+    assert ran.code == Exit.PUMP_REFUSED
+    assert "a bolus of 1,000 mg" in ran.flat
+    assert "at most 25 mL" in ran.flat
+    assert [c["path"] for c in body("programmer", "history", serial)["commands"]] == ["refill", "confirm", "start"]
+
+
 @pytest.mark.usefixtures("impatient")
 def test_a_reading_resolves_what_the_pump_did(rig: CliRig) -> None:
     serial = rig.programmed()

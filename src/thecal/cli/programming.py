@@ -12,7 +12,11 @@ from thecal.cli.held import held_order, withdrawal_of
 from thecal.link.catalogue import MOST_ID
 from thecal.link.talk import Arm, Result, Why
 from thecal.pump.annunciation import before_stop
+from thecal.pump.boluses import bolus_strokes
 from thecal.pump.core.codes import DAY_S
+from thecal.pump.refused import Refused
+from thecal.pump.refused import Why as PumpWhy
+from thecal.pump.setting import volume_of
 from thecal.quantities import AmountError, Duration, Mass, Volume
 from thecal.rig.wire import plain
 
@@ -144,12 +148,14 @@ def single(given: Path | None, serial: str, dose_text: str, over_text: str, site
     with asking(at.home) as link:
         read = read_now(link, at)
         order = held_order(read, site)
-        strokes = (dose / order.mixture.primary.concentration).floor("nL") // read.identity.stroke_nl
-        if strokes < 1:
-            least = Volume.of(read.identity.stroke_nl, "nL")
-            allowed = f"one stroke or more: {', '.join(order.doses(least))}"
+        stroke_nl = read.identity.stroke_nl
+        strokes = bolus_strokes(dose, order.mixture, stroke_nl, "a single bolus")
+        if isinstance(strokes, Refused):
+            allowed = strokes.allowed
+            if strokes.why is PumpWhy.BOLUS_UNDER_STROKE:
+                allowed = f"one stroke or more: {', '.join(order.doses(volume_of(1, stroke_nl)))}"
             raise ended(Exit.PUMP_REFUSED, f"a bolus of {dose_text}", allowed, CORRECT)
-        volume = Volume.of(strokes * read.identity.stroke_nl, "nL")
+        volume = volume_of(strokes, stroke_nl)
         result = link.told("single", serial=serial, strokes=strokes, seconds=seconds)
     count = f"{strokes:,} stroke{'' if strokes == 1 else 's'}"
     return of_result(result, at, f"{volume.text('mL')} in {count}: {', '.join(order.doses(volume))}")
