@@ -139,6 +139,40 @@ def test_more_callers_than_there_is_room_for_are_sent_away(tmp_path: Path, monke
         assert refused.why is Why.BUSY
 
 
+def left_before_the_request(tmp_path: Path, said: bytes) -> dict[str, Any] | Refusal:
+    """What a caller makes of somebody who says something and is gone before the request is sent."""
+    gone = threading.Event()
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(tmp_path / "s"))
+        listening.listen()
+
+        def leave() -> None:
+            other, _ = listening.accept()
+            with other:
+                other.sendall(said)
+            gone.set()
+
+        leaving = threading.Thread(target=leave)
+        leaving.start()
+        with socket.socket(socket.AF_UNIX) as calling:
+            calling.settimeout(30)
+            calling.connect(str(tmp_path / "s"))
+            assert gone.wait(30)
+            leaving.join()
+            return local._told(local._exchange(calling, b'{"operation": "echo"}\n'))
+
+
+def test_what_was_said_before_the_request_is_heard(tmp_path: Path) -> None:
+    busy = Refusal(Why.BUSY, "1 caller", "up to 1", "ask again later")
+    assert left_before_the_request(tmp_path, json.dumps(busy.as_json()).encode() + b"\n") == busy
+
+
+@pytest.mark.parametrize("said", [b"", b'{"error": {'])
+def test_somebody_who_left_without_a_whole_answer_has_not_answered(tmp_path: Path, said: bytes) -> None:
+    with pytest.raises(ConnectionError):
+        left_before_the_request(tmp_path, said)
+
+
 def test_a_socket_that_is_alive_is_not_taken_over(tmp_path: Path) -> None:
     async def second() -> None:
         with pytest.raises(AlreadyServedError, match="found a live socket at s"):

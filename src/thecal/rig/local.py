@@ -219,14 +219,24 @@ class LocalClient:
             ) from wrong
         try:
             with calling:
-                calling.sendall(line)
-                return _told(_receive(calling))
+                return _told(_exchange(calling, line))
         except OSError as wrong:
             raise UnreachableError(
                 f"found no answer at {self.path.name} ({wrong}); allowed: an answer within {self.timeout_s:g} s; "
                 "next: look whether it was done before asking again",
                 asked=True,
             ) from wrong
+
+
+def _exchange(calling: socket.socket, line: bytes) -> bytes:
+    """What is answered to ``line``, also by somebody who has said all and left before the line was sent."""
+    try:
+        calling.sendall(line)
+    except (BrokenPipeError, ConnectionResetError) as gone:
+        with suppress(OSError):
+            return _receive(calling)
+        raise gone from None
+    return _receive(calling)
 
 
 def _receive(calling: socket.socket) -> bytes:
