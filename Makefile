@@ -8,14 +8,14 @@ RUN_READY := $(VENV)/.run-ready
 DEV_READY := $(VENV)/.dev-ready
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test setup check lint types imports trace traced unit docs long fuzz mutants bench lock clean
+.PHONY: run test setup check lint types imports trace traced validate validated unit docs long fuzz mutants bench peers lock clean
 
 run: $(RUN_READY)
 	$(BIN)/thecal simulate examples/first-patient.toml --report out/first-patient.html
 
 test: check
 
-check: lint types imports traced unit docs
+check: lint types imports traced validated unit docs
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Thecal needs Python 3.11 or later; found: $$($(PYTHON) --version 2>&1)"; exit 1; }
@@ -25,6 +25,7 @@ $(VENV)/bin/python:
 $(RUN_READY): requirements.lock pyproject.toml | $(VENV)/bin/python
 	$(PIP) install --quiet --require-hashes -r requirements.lock
 	$(PIP) install --quiet --no-deps --no-build-isolation -e .
+	$(BIN)/python -m thecal.body.transport.warm
 	touch $@
 
 $(DEV_READY): requirements-dev.lock $(RUN_READY)
@@ -53,6 +54,14 @@ trace: $(DEV_READY)
 traced: $(DEV_READY)
 	$(BIN)/python scripts/trace.py --check
 
+# What the published cases say and what the model gives: writes docs/validation.md; `validated` only looks whether it
+# is the newest.
+validate: $(DEV_READY)
+	$(BIN)/python scripts/validate.py
+
+validated: $(DEV_READY)
+	$(BIN)/python scripts/validate.py --check
+
 unit: $(DEV_READY)
 	$(BIN)/pytest -n auto -m "not long" --cov --cov-report=
 	$(BIN)/python scripts/coverage_gate.py
@@ -75,9 +84,14 @@ mutants: $(DEV_READY)
 bench: $(DEV_READY)
 	$(BIN)/python bench/run.py
 
+# The solvers that `make bench` sets beside ours; some are built here, which takes some minutes and a C++ compiler.
+peers: $(DEV_READY)
+	$(PIP) install --quiet --require-hashes -r requirements-peers.lock
+
 lock:
 	$(BIN)/uv pip compile --quiet --extra build pyproject.toml -o requirements.lock
-	$(BIN)/uv pip compile --quiet --all-extras -c requirements.lock pyproject.toml -o requirements-dev.lock
+	$(BIN)/uv pip compile --quiet --extra build --extra dev --extra sbml -c requirements.lock pyproject.toml -o requirements-dev.lock
+	$(BIN)/uv pip compile --quiet --extra peers -c requirements-dev.lock pyproject.toml -o requirements-peers.lock
 
 clean:
 	rm -rf $(VENV) out docs/_build .mypy_cache .ruff_cache .pytest_cache .hypothesis mutants
