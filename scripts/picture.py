@@ -1,8 +1,9 @@
 """Draws the picture of README.md from a real run of examples/first-patient.toml, for light and for dark pages.
 
 Shown are the three days around the refill with a stronger fluid: what was ordered, what left the reservoir and what
-arrived at the tip, hour by hour. The same run without its bridge is drawn beside what arrived. Nothing is drawn by
-hand: change the example or the code, run this again, and the picture follows.
+arrived at the tip, hour by hour, and below it the drug in the spinal fluid by level. The same run without its bridge is
+drawn beside what arrived. Nothing is drawn by hand: change the example or the code, run this again, and the picture
+follows.
 
     python scripts/picture.py
 """
@@ -20,15 +21,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter
 
+from thecal.cli.report.scale import scale_of
+from thecal.cli.spine_figures import figure_text
 from thecal.formulary import load
 from thecal.pump.families import Calibration, family
 from thecal.quantities import Duration, duration_text, number_text
 from thecal.twin.events import NoBridge, Refill
+from thecal.twin.preview import preview
 from thecal.twin.records import Kind, Source
 from thecal.twin.scenario import read_scenario
 from thecal.twin.simulate import simulate
+from thecal.twin.spine import NoPreview, SiteKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,6 +46,7 @@ if TYPE_CHECKING:
     from thecal.therapy.envelope import Envelope
     from thecal.therapy.files import Measured
     from thecal.twin.scenario import Scenario
+    from thecal.twin.spine import SpineCourse
     from thecal.twin.trace import Trace
 
     FloatArray = npt.NDArray[np.float64]
@@ -65,12 +73,22 @@ class Colors:
     delivered: str
     arrived: str
     without: str
+    heat: tuple[str, ...]
 
 
+_PALE_TO_DARK = (
+    "#ffffd9", "#edf8b1", "#c6e9b4", "#7ecdbb", "#40b5c4", "#1d90c0", "#225da8", "#243392", "#081d58",
+)  # fmt: skip
 PAGES = (
-    Colors("light", "#1b1f24", "#57606a", "#d5dbe1", "#eef2f6", "#57606a", "#a85a0a", "#0b5cab", "#b0122b"),
-    Colors("dark", "#e8edf2", "#a5b1bd", "#333b44", "#1d2530", "#a5b1bd", "#f2ab6c", "#6fb3f5", "#ff9696"),
-)
+    Colors(
+        "light", "#1b1f24", "#57606a", "#d5dbe1", "#eef2f6", "#57606a", "#a85a0a", "#0b5cab", "#b0122b",
+        ("#ffffff", *_PALE_TO_DARK),
+    ),
+    Colors(
+        "dark", "#e8edf2", "#a5b1bd", "#333b44", "#1d2530", "#a5b1bd", "#f2ab6c", "#6fb3f5", "#ff9696",
+        ("#14181d", *reversed(_PALE_TO_DARK)),
+    ),
+)  # fmt: skip
 STYLE: Any = {
     "svg.fonttype": "path",
     "svg.hashsalt": "thecal",
@@ -89,6 +107,7 @@ class Story:
 
     trace: Trace
     without: Trace
+    spine: SpineCourse
     refill_s: int
     bridge_end_s: int
     tip_s: int
@@ -120,7 +139,11 @@ def story() -> Story:
     if front.tip_s is None or new.mixture is None:
         raise RuntimeError("the new fluid does not arrive within the run: there is nothing to draw")
     old, stronger = (m.primary.concentration.text("mg/mL") for m in (scenario.order.mixture, new.mixture))
-    return Story(trace, simulate(_without_bridge(scenario)), new.at_s, end.at_s, front.tip_s, (old, stronger))
+    spine = preview(scenario, hours=BEFORE_H + AFTER_H, from_hours=new.at_s / HOUR_S - BEFORE_H, band=False)
+    if isinstance(spine, NoPreview):
+        raise RuntimeError(spine.message)  # noqa: TRY004 -- the example has a tip and a model
+    without = simulate(_without_bridge(scenario))
+    return Story(trace, without, spine, new.at_s, end.at_s, front.tip_s, (old, stronger))
 
 
 def _without_bridge(scenario: Scenario) -> Scenario:
@@ -140,19 +163,27 @@ def draw(told: Story, colors: Colors) -> str:
         ("arrived at the tip", colors.arrived, trace.arrived_mg(told.hours)[0]),
     ]
     with rc_context(STYLE):
-        figure = Figure(figsize=(8.6, 4.9), layout="constrained")
-        panels = figure.subplots(3, 1, sharex=True)
+        figure = Figure(figsize=(8.6, 7.8), layout=ConstrainedLayoutEngine(h_pad=0.07))
+        *panels, spine, key = figure.subplots(5, 1, height_ratios=[10, 10, 10, 22, 1.4])
         for axes, (name, color, mass) in zip(panels, rows, strict=True):
             _panel(axes, told, colors)
             axes.stairs(np.diff(mass), x, fill=True, color=color, alpha=0.75, linewidth=0)
             axes.text(0.0, 1.0, name, transform=axes.transAxes, color=color, weight="bold", va="bottom", fontsize=10.5)
         _words(panels, told, colors, x)
-        _clock(panels[-1], told, colors)
-        figure.supylabel("morphine, mg in each hour", color=colors.soft, fontsize=9)
+        for axes in (*panels, spine):
+            _clock(axes, told, colors, named=axes in (panels[-1], spine))
+        panels[1].set_ylabel("morphine, mg in each hour", color=colors.soft, fontsize=9)
+        _spine(spine, key, told, colors)
         out = StringIO()
         figure.savefig(out, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     svg = out.getvalue()
-    return re.sub(r"\s*<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
+    svg = re.sub(r"\s*<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
+    return re.sub(r' d="[^"]*"', _short, svg)
+
+
+def _short(path: re.Match[str]) -> str:
+    """Coordinates to a hundredth of a point: nobody sees more."""
+    return re.sub(r"-?\d+\.\d{3,}", lambda n: f"{float(n[0]):.2f}".rstrip("0").rstrip("."), path[0])
 
 
 def _panel(axes: Axes, told: Story, colors: Colors) -> None:
@@ -212,11 +243,47 @@ def _presses(axes: Axes, told: Story, colors: Colors) -> None:
     )
 
 
-def _clock(axes: Axes, told: Story, colors: Colors) -> None:
+def _spine(axes: Axes, key: Axes, told: Story, colors: Colors) -> None:
+    """The drug in the spinal fluid, by level and time, with the scale of its colors."""
+    heat = told.spine.heat[0]
+    scale = scale_of([heat])
+    if scale is None:
+        raise RuntimeError("no drug reaches the spinal fluid: there is nothing to draw")
+    x = heat.at_s / HOUR_S - BEFORE_H
+    logs = np.log10(np.maximum(heat.csf_ng_per_ml.T, scale.floor / 10))
+    axes.set_facecolor(colors.heat[0])
+    for color, edge in zip(colors.heat[1:], scale.edges[:-1], strict=True):
+        if logs.max() > np.log10(edge):
+            axes.contourf(x, heat.x_cm, logs, levels=[np.log10(edge), np.log10(scale.top) + 1], colors=[color])
+    axes.set_yticks([cm for _, cm in heat.levels], [name for name, _ in heat.levels])
+    axes.set_ylim(0, heat.x_cm[-1] + heat.x_cm[0])
+    axes.set_ylabel("level of the spine", color=colors.soft, fontsize=9)
+    tip = next(line.site for line in told.spine.lines if line.site.kind is SiteKind.TIP)
+    axes.axhline(tip.at_cm or 0.0, color=colors.ink, linewidth=1.2, linestyle=(0, (5, 3)))
+    axes.axvline(0, color=colors.ink, linewidth=1.1)
+    said = f"morphine in the spinal fluid, as computed; the dashed line is the tip ({tip.level})"
+    axes.text(0.0, 1.02, said, transform=axes.transAxes, color=colors.arrived, weight="bold", fontsize=10)
+    axes.tick_params(colors=colors.soft, length=0, labelsize=8.5)
+    axes.spines["bottom"].set_color(colors.soft)
+    _key(key, scale.edges, colors)
+
+
+def _key(axes: Axes, edges: Sequence[float], colors: Colors) -> None:
+    for n, color in enumerate(colors.heat):
+        axes.add_patch(Rectangle((n, 0), 1, 1, facecolor=color, edgecolor=colors.soft, linewidth=0.5))
+    axes.set_xlim(0, len(colors.heat) + 0.3)
+    axes.set_xticks(range(1, len(edges) + 1), [figure_text(edge) for edge in edges])
+    axes.set_yticks([])
+    axes.tick_params(colors=colors.soft, length=0, labelsize=8.5)
+    axes.spines["bottom"].set_visible(False)
+    axes.set_xlabel("ng/mL", color=colors.soft, fontsize=9, labelpad=2)
+
+
+def _clock(axes: Axes, told: Story, colors: Colors, *, named: bool) -> None:
     """Midnights and noons by the pump clock."""
     hours = [int(h) for h in told.hours if told.moment(int(h)).hour in (0, 12)]
     labels = [f"{m:%d %b}" if m.hour == 0 else f"{m:%H:%M}" for m in map(told.moment, hours)]
-    axes.set_xticks([(h - told.refill_s) / HOUR_S for h in hours], labels)
+    axes.set_xticks([(h - told.refill_s) / HOUR_S for h in hours], labels if named else [""] * len(hours))
     axes.set_xlim(-BEFORE_H, AFTER_H)
     axes.tick_params(axis="x", colors=colors.soft)
 

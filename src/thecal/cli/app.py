@@ -13,25 +13,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from thecal.cli import preview_app, sbml_app
 from thecal.cli.controller_app import app as controller_app
+from thecal.cli.days import day, this_day
 from thecal.cli.exits import Exit
 from thecal.cli.guard import defect, end, hush, interrupted, usage
 from thecal.cli.help_text import EXITS
 from thecal.cli.link_app import app as link_app
 from thecal.cli.programmer_app import app as programmer_app
 from thecal.cli.pump_app import app as pump_app
+from thecal.cli.validation_app import app as validation_app
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from thecal.cli.answer import Answer
-
-
-def _date(text: str) -> date:
-    try:
-        return date.fromisoformat(text) if len(text) == 10 else _no_date(text)
-    except ValueError:
-        return _no_date(text)
 
 
 def _whole(text: str) -> int:
@@ -40,14 +36,6 @@ def _whole(text: str) -> int:
     if not (found.isascii() and found.isdecimal() and len(found) <= _MOST_DIGITS):
         raise typer.BadParameter(f"found {found!r}; allowed: a whole number, 0 or more; next: write one, as in 5")
     return int(found)
-
-
-def _now() -> date:
-    return date.today()  # noqa: DTZ011 -- the day on the wall of whoever types; every room takes it as an argument
-
-
-def _no_date(text: str) -> date:
-    raise typer.BadParameter(f"found {text!r}; allowed: a date that exists, as in 2026-03-01")
 
 
 class View(StrEnum):
@@ -84,7 +72,7 @@ Site = Annotated[
 ]
 Today = Annotated[
     date | None,
-    typer.Option("--today", metavar="DATE", parser=_date, help="The day to judge by, as in 2026-03-01; else today."),
+    typer.Option("--today", metavar="DATE", parser=day, help="The day to judge by, as in 2026-03-01; else today."),
 ]
 Views = Annotated[
     list[View] | None,
@@ -100,12 +88,13 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on std
 
 app = typer.Typer(
     name="thecal",
-    help="An order for an intrathecal pump, from the file to what arrives at the tip of the catheter.\n\n"
+    help="An order for an intrathecal pump, from the file to the tip of the catheter and on along the spine.\n\n"
     "Not a medical device: Thecal drives virtual pumps only, and nothing that it says is a dose recommendation.",
     epilog="Examples:\n\n\b\n"
     "  thecal review order.toml\n"
     "  thecal plan order.toml --only dates --only bridge\n"
     "  thecal simulate scenario.toml --report out/scenario.html\n"
+    "  thecal preview scenario.toml --report out/preview.html\n"
     "  thecal formulary show morphine\n"
     "  thecal pump new T-0001 --family bench-20\n"
     "  thecal programmer read T-0001\n\n" + EXITS,
@@ -162,7 +151,7 @@ def review(path: OrderPath, *, site: Site = None, today: Today = None, as_json: 
     def work() -> Answer:
         from thecal.cli.reviewing import review_order
 
-        return review_order(path, site, today or _now())
+        return review_order(path, site, today or this_day())
 
     return end("review", work, as_json)
 
@@ -230,7 +219,7 @@ def plan(
             boluses=boluses,
             aspirated=aspirated,
         )
-        return plan_order(path, site, today or _now(), asked)
+        return plan_order(path, site, today or this_day(), asked)
 
     return end("plan", work, as_json)
 
@@ -269,6 +258,11 @@ def simulate(
         return simulate_scenario(path, site, today, wanted)
 
     return end("simulate", work, as_json)
+
+
+preview_app.register(app)
+app.add_typer(validation_app)
+sbml_app.register(app)
 
 
 @formulary_app.callback()

@@ -17,7 +17,7 @@ class Exit(IntEnum):
     FILE_REFUSED = 3
     """A file cannot be used."""
     PUMP_REFUSED = 4
-    """The pump cannot run what was ordered or refused what was asked, or a part of a plan has no answer."""
+    """The pump cannot run what was ordered or refused what was asked, or a plan or a preview has no answer."""
     NOT_REACHED = 5
     """A pump or a process was not reached; certain: nothing was done."""
     NOT_KNOWN = 6

@@ -77,7 +77,7 @@ def plan_order(path: Path, site: Path | None, today: date, asked: Asked) -> Answ
     """The plan of an order; a part that has no answer says why and makes the exit code that of a refusal."""
     known = references(site)
     file = known.order(path)
-    start, start_from = _start(file.order, today, asked)
+    start, start_from = start_of(file.order, today, asked.start)
     case = Case(file, known, start, start_from, asked)
     made = [(key, make(case)) for key, make in _PARTS.items() if not asked.views or key in asked.views]
     parts = [part for _, part in made if part is not None]
@@ -93,9 +93,10 @@ def plan_order(path: Path, site: Path | None, today: date, asked: Asked) -> Answ
     return Answer(Exit.PUMP_REFUSED if refused else Exit.GO_ON, body, lambda console: _show(console, path, case, parts))
 
 
-def _start(order: Order, today: date, asked: Asked) -> tuple[datetime, str]:
-    if asked.start is not None:
-        return moment("--start", asked.start), "as given"
+def start_of(order: Order, today: date, start: str | None) -> tuple[datetime, str]:
+    """When an order begins by the pump clock, and where that is known from; ``start`` is what the command line says."""
+    if start is not None:
+        return moment("--start", start), "as given"
     if order.fill is not None and order.fill.on is not None:
         return datetime.combine(order.fill.on, time()), "the day of the fill, from 00:00"
     return datetime.combine(today, time()), "today, from 00:00: the order states no day of a fill"

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from dataclasses import dataclass, replace
-from errno import EISDIR
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from thecal.cli import refusals
 from thecal.cli.account import Account, Judged
 from thecal.cli.answer import Answer
 from thecal.cli.exits import Exit
+from thecal.cli.output_file import unwritable, written
 from thecal.cli.progress import bar
 from thecal.cli.references import references
 from thecal.cli.reviewing import judge
@@ -21,12 +17,12 @@ from thecal.cli.scenario_orders import orders_of
 
 if TYPE_CHECKING:
     from datetime import date
+    from pathlib import Path
 
     from thecal.cli.references import References
     from thecal.twin.scenario import Scenario
     from thecal.twin.trace import Trace
 
-_ELSEWHERE = "Make room for it or choose another place, and run the command again."
 GRAVEST = (Exit.STOPPED, Exit.PUMP_REFUSED, Exit.REASON_NEEDED, Exit.GO_ON)
 
 
@@ -54,7 +50,7 @@ def simulate_scenario(path: Path, site: Path | None, today: date | None, wanted:
     stops = gravest in (Exit.STOPPED, Exit.PUMP_REFUSED)
     if scenario.order.pump.fixed_flow is not None or (stops and not wanted.teach):
         return _stopped(path, scenario, judged, known, Exit.PUMP_REFUSED if not stops else gravest)
-    failed = None if wanted.report is None else _unwritable(wanted.report)
+    failed = None if wanted.report is None else unwritable(wanted.report)
     if failed is not None:
         return failed
     account = Account(scenario, _run(scenario, wanted), judged, known, teach=stops)
@@ -100,44 +96,11 @@ def _run(scenario: Scenario, wanted: Wanted) -> Trace:
 def _write(account: Account, wanted: Wanted) -> Answer | None:
     """Write the page whole or not at all; an answer where it could not be written."""
     from thecal.cli.report import page
+    from thecal.cli.spine_of_run import looks
 
     assert wanted.report is not None  # noqa: S101 -- asked by the caller
+    with bar("Following the drugs along the spine", quiet=wanted.quiet) as tell:
+        spine = looks(account.scenario, tell)
     with bar("Drawing the report", quiet=wanted.quiet) as tell:
-        text = page(account, tell)
-    try:
-        _replace(wanted.report, text)
-    except OSError as error:
-        return _not_written(wanted.report, error, "The run was done, and its report was not written. " + _ELSEWHERE)
-    return None
-
-
-def _unwritable(path: Path) -> Answer | None:
-    """Found out before the run, which may be long: an answer where no file can be put at ``path``."""
-    try:
-        if path.is_dir():
-            raise IsADirectoryError(EISDIR, "a directory")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        os.close(handle)
-        Path(name).unlink()
-    except OSError as error:
-        return _not_written(path, error, "Nothing was run. " + _ELSEWHERE)
-    return None
-
-
-def _not_written(path: Path, error: OSError, then: str) -> Answer:
-    found, allowed = error.strerror or str(error), "a file that can be written is needed"
-    return refusals.of_words("not-written", str(path), found, allowed, Exit.NOT_WRITTEN, then=then)
-
-
-def _replace(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+        text = page(account, tell, spine)
+    return written(wanted.report, text)

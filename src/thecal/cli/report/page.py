@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
+from functools import partial
 from typing import TYPE_CHECKING
 
 from thecal.cli.account import counted, mass_text, volume_text, wait_text
 from thecal.cli.answer import NOTICE
 from thecal.cli.fluid_notes import fluid_notes
 from thecal.cli.report import charts
+from thecal.cli.report.document import contents, document, section
 from thecal.cli.report.markup import Markup, folded, joined, listed, table, tag, terms
 from thecal.cli.report.orders import orders
+from thecal.cli.report.spine import READING, beside, course_glance, course_parts, overview_parts
 from thecal.cli.review_view import mixture_text, patient_text
 from thecal.cli.run_view import TEACHING
 from thecal.cli.versions import software_version
 from thecal.quantities import Duration, duration_text
 from thecal.twin.records import Answer as PumpAnswer
 from thecal.twin.records import Source
+from thecal.twin.spine import NoPreview
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from thecal.cli.account import Account
+    from thecal.cli.spine_of_run import Look
     from thecal.twin.records import Bolus
     from thecal.twin.trace import Total
 
 _ROUNDED_MG = 1e-6
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 _ROUNDING = (
     "Numbers are rounded to four digits for the eye only, half to even. What was ordered is exact; what the pump "
     "delivers is counted in whole strokes; masses in the body are computed in double precision from those strokes. "
@@ -37,13 +40,16 @@ _PLUG_FLOW = (
     "at priming speed, so a time of arrival is an estimate and no promise."
 )
 _NOT_MODELED = (
-    "Nothing beyond the tip is modeled here: no spinal fluid, no effect. A pump counts strokes; a leak or a wrong "
-    "stroke volume is invisible to it."
+    "What is shown beyond the tip is computed from published parameters and validated for no dosing. A pump counts "
+    "strokes; a leak or a wrong stroke volume is invisible to it."
 )
+_CLOSE_S = 600.0  # readings that are no further apart miss no peak that matters
+_APART = "Readings lie far apart here: between two of them there are peaks that these charts do not show."
+_NO_SPINE = "Nothing can be shown beyond the tip:"
 
 
-def page(account: Account, progress: Callable[[float], None] = lambda _: None) -> str:
-    """The whole file; ``progress`` hears how much of it is done, from 0 to 1."""
+def page(account: Account, progress: Callable[[float], None] = lambda _: None, spine: Sequence[Look] = ()) -> str:
+    """The whole file; ``progress`` hears how much of it is done, from 0 to 1. ``spine`` is what lies beyond the tip."""
     sections: list[tuple[str, str, Callable[[Account], Markup]]] = [
         ("glance", "At a glance", _glance),
         ("order", "Orders and their review", orders),
@@ -52,6 +58,7 @@ def page(account: Account, progress: Callable[[float], None] = lambda _: None) -
         ("sums", "Since the start", _sums),
         ("level", "The reservoir", _level),
         ("fronts", "Changes of fluid", _fronts),
+        *((f"spine-{look.key}", f"Beyond the tip: {look.title}", partial(_spine, look=look)) for look in spine),
         ("boluses", "Boluses", _boluses),
         ("alarms", "Alarms and what was not done", _alarms),
         ("balance", "Mass balance", _balance),
@@ -60,27 +67,14 @@ def page(account: Account, progress: Callable[[float], None] = lambda _: None) -
     ]
     made = []
     for number, (key, title, make) in enumerate(sections):
-        made.append(tag("section", tag("h2", title, id=f"{key}-title"), make(account), aria_labelledby=f"{key}-title"))
+        made.append(section(key, title, make(account)))
         progress((number + 1) / len(sections))
-    contents = tag("ul", *(tag("li", tag("a", title, href=f"#{key}-title")) for key, title, _ in sections))
-    body = [
+    return document(
+        account.scenario.title,
         *_banners(account),
         tag("header", tag("h1", account.scenario.title), _facts(account)),
-        tag("main", tag("nav", contents, aria_label="Contents"), *made),
+        tag("main", contents([(key, title) for key, title, _ in sections]), *made),
         _footer(account),
-    ]
-    return f"<!DOCTYPE html>\n{tag('html', _head(account), tag('body', *body), lang='en')}\n"
-
-
-def _head(account: Account) -> Markup:
-    style = Markup((files("thecal.cli.report") / "style.css").read_text("utf-8"))
-    return tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", http_equiv="Content-Security-Policy", content=_POLICY),
-        tag("title", f"{account.scenario.title} · Thecal"),
-        tag("style", style),
     )
 
 
@@ -155,6 +149,20 @@ def _level(account: Account) -> Markup:
 def _fronts(account: Account) -> Markup:
     drawn = charts.fronts(account)
     return joined(drawn) if drawn else tag("p", "The fluid stayed the same all the time.")
+
+
+def _spine(account: Account, look: Look) -> Markup:
+    if isinstance(look.course, NoPreview):
+        return tag("p", f"{_NO_SPINE} found {look.course.found}; allowed: {look.course.allowed}.")
+
+    def names(code: str) -> str:
+        return account.known.words(code).display_name
+
+    near = look.key != "run" or look.course.step_s <= _CLOSE_S
+    parts = (course_parts if near else overview_parts)(look.course, names, f"{look.key}-")
+    shown = (joined([tag("h3", part.title), part.inside]) for part in parts)
+    figures = course_glance(look.course, names) if near else joined([tag("p", _APART), beside(look.course, names)])
+    return joined([tag("p", READING), figures, *shown])
 
 
 def _boluses(account: Account) -> Markup:
