@@ -62,6 +62,8 @@ validate: $(DEV_READY)
 validated: $(DEV_READY)
 	$(BIN)/python scripts/validate.py --check
 
+# One thread of linear algebra for each test process: they share the machine already.
+unit long: export OPENBLAS_NUM_THREADS = 1
 unit: $(DEV_READY)
 	$(BIN)/pytest -n auto -m "not long" --cov --cov-report=
 	$(BIN)/python scripts/coverage_gate.py
