@@ -64,6 +64,12 @@ def twin_s(rounds: int) -> float:
     return round(statistics.median(taken), 3)
 
 
+def spine() -> dict[str, object]:
+    """The spine in a process of its own, which holds its arithmetic to one thread; peers where they are installed."""
+    command = [sys.executable, str(ROOT / "bench" / "spine.py"), "--json"]
+    return dict(json.loads(subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE).stdout))
+
+
 def main() -> None:
     thecal = [str(Path(sys.executable).with_name("thecal"))]
     bare = process_s([sys.executable, "-c", "pass"], 9)
@@ -77,6 +83,7 @@ def main() -> None:
         "first_patient_90_days_s": twin_s(3),
         "link": link.figures(),
         "pump_year": [compare(365, 1, headroom) for headroom in (100, 50, 10)],
+        "spine": spine(),
     }
     print(json.dumps(figures, indent=2))
 
