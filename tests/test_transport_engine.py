@@ -47,13 +47,17 @@ def test_the_engine_that_is_asked_for_is_taken(engine: Engine) -> None:
     assert scaled_error(course.values, other.values) < 1e-7
 
 
-def test_every_state_is_made_by_stepping() -> None:
+@pytest.mark.parametrize("engine", [None, *Engine])
+def test_every_state_is_a_channel_where_none_are_named(engine: Engine | None) -> None:
     system = shipped(cells=20).system
-    course = run(system, DOSING, AT_S)
-    assert course.engine is Engine.STEPPING
+    course = run(system, DOSING, AT_S, engine=engine)
+    assert course.engine is (engine or Engine.REDUCED)
     assert course.values.shape == (system.size, 25)
+    assert course.names == tuple(f"state {k}" for k in range(system.size))
     modal = run(system, DOSING, AT_S, engine=Engine.MODAL)
-    assert scaled_error(course.values, modal.values) < 1e-8
+    assert scaled_error(course.values, modal.values) < 1e-7
+    assert course.state is not None
+    assert np.allclose(course.state, course.values[:, -1], rtol=1e-9, atol=0)
     assert np.array_equal(all_states(system).weights, np.eye(system.size))
 
 

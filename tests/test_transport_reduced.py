@@ -501,6 +501,10 @@ def test_marching_in_python() -> None:
             assert not fine or size == 8e100
             nobody = *line[:3], none, none, line[5]
             one(np.zeros(16), np.zeros((1, 16)), weights, growths, nobody, np.zeros((1, 0)))
+    seen, values = (np.zeros(8), np.zeros(8)), np.zeros((1, 8))
+    march.flush.py_func(weights, (np.ones((8, 8)),) * 2, np.zeros((8, 8)), (8, 8), none, values, seen)
+    assert np.all(values == 8)
+    assert (seen[0][0], seen[1][0]) == (0, 8)
 
 
 # Cold and warm ----------------------------------------------------------------------------------------------------
@@ -552,4 +556,5 @@ def test_what_was_compiled_from_other_sources_is_forgotten(tmp_path: Path) -> No
 
 
 def test_warming_goes_through_a_small_canal() -> None:
+    assert runpy.run_module("thecal.body.transport.warm")["small"]()[0].size == 44
     runpy.run_module("thecal.body.transport.warm", run_name="__main__")

@@ -1,13 +1,14 @@
 """Which engine makes a run, and whether what it made can be trusted.
 
-Reduced modal by default; rational stepping where modes would lose digits, where an edge goes one way, where every state
-is wanted, and where the reduced engine cannot show an error under the tolerance; full modal only where it is asked for.
+Reduced modal by default; rational stepping where modes would lose digits, where an edge goes one way, and where the
+reduced engine cannot show an error under the tolerance; full modal only where it is asked for.
 What no engine can show to be so is refused as an UntrustedError and never returned. The error that a course states is
 that of the arithmetic in time: the grid in space and the model have errors of their own, which are many times greater.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -44,7 +45,7 @@ class Prepared:
     @cached_property
     def choice(self) -> tuple[Engine, ...]:
         """The engines to try, best first."""
-        if self.channels is None or self.system.tree.scale_ratio > MOST_SCALE_RATIO:
+        if self.system.tree.scale_ratio > MOST_SCALE_RATIO:
             return (Engine.STEPPING,)
         return Engine.REDUCED, Engine.STEPPING
 
@@ -80,13 +81,17 @@ class Prepared:
         try:
             with np.errstate(over="ignore", invalid="ignore"):  # what comes of it is found by the checks
                 if kind is Engine.REDUCED:
-                    return self._reduced.run(dosing, times, state=state)
+                    return self._whole(self._reduced.run(dosing, times, state=state))
                 if kind is Engine.MODAL:
                     return self._modes.run(dosing, times, self.channels, state=state)
         except (np.linalg.LinAlgError, ArithmeticError) as error:  # as two modes of one rate, one driving the other
             raise UntrustedError(Doubt.LOST_DIGITS, f"{kind}: {error}", "modes that stand apart") from error
         goal = min(self.tolerance, stepping.TOLERANCE)
         return stepping.run(self.system, dosing, times, self.channels, state=state, tolerance=goal)
+
+    def _whole(self, course: Course) -> Course:
+        """The course with its last state, where every state is a channel."""
+        return course if self.channels is not None else replace(course, state=course.values[:, -1].copy())
 
     def _trusted(self, course: Course, dosing: Dosing, state: FloatArray | None) -> Course:
         check(course, self.tolerance)
@@ -131,7 +136,7 @@ def run(
 
     ``tolerance`` is the greatest ``time_error`` that is accepted, more than 0 and less than 1. ``engine`` asks for one
     engine and no other. UntrustedError for input that cannot be, and where no engine allowed stays under the tolerance.
-    The state at the end is known where the reduced engine did not make the run.
+    The state at the end is known where every state is read, and where the reduced engine did not make the run.
     """
     return Prepared(system, channels, tolerance=tolerance).run(dosing, at_s, engine=engine, state=state)
 
