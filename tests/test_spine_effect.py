@@ -26,7 +26,6 @@ from thecal.body.spine.effect import (
     effect_drugs,
     effect_sites,
     nominal_effect,
-    share,
     spinal_site,
     times_ec50,
     warning_index,
@@ -36,7 +35,7 @@ from thecal.body.spine.endpoint import Agent, Between, Combining, Curve, Within,
 from thecal.body.spine.levels import segment_cm, vertebra_cm
 from thecal.body.spine.neuraxis import build, channels
 from thecal.body.spine.parameter import DataFileError
-from thecal.body.spine.prior import modelled_drugs, nominal_kinetics, nominal_physiology
+from thecal.body.spine.prior import modelled_drugs, nominal_kinetics, nominal_physiology, share
 from thecal.body.spine.response import Endpoint, Mechanism, Site, read_response, response, responses
 from thecal.body.transport.dosing import Dosing
 from thecal.body.transport.modal import Modes

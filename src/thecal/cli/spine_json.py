@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from thecal.cli.spine_figures import NO_CLOCK, figures, unit_name
+from thecal.twin.spine import site_json
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from thecal.twin.spine import Comparison, Errors, HeatMap, KeyFigure, Line, Site, SpineCourse
+    from thecal.twin.spine import Comparison, Errors, HeatMap, KeyFigure, Line, SpineCourse
 
     FloatArray = npt.NDArray[np.float64]
 
@@ -58,17 +59,6 @@ def _unit(line: Line) -> str:
     return unit_name(line.site.unit)
 
 
-def _site(site: Site) -> dict[str, Any]:
-    return {
-        "key": site.key,
-        "label": site.label,
-        "kind": str(site.kind),
-        "level": site.level,
-        "at_cm": site.at_cm,
-        "unit": site.unit,
-    }
-
-
 def _line(line: Line) -> dict[str, Any]:
     unit, band = _unit(line), line.band
     spread = None
@@ -79,7 +69,7 @@ def _line(line: Line) -> dict[str, Any]:
             f"p50_{unit}": band.p50.tolist(),
             f"p90_{unit}": band.p90.tolist(),
         }
-    return {"site": _site(line.site), "drug": line.drug, f"central_{unit}": line.central.tolist(), "band": spread}
+    return {"site": site_json(line.site), "drug": line.drug, f"central_{unit}": line.central.tolist(), "band": spread}
 
 
 def _map(heat: HeatMap) -> dict[str, Any]:

@@ -244,7 +244,8 @@ def band_of(samples: FloatArray) -> Band:
     return Band(p10, p50, p90, samples.shape[0])
 
 
-def _site_json(site: Site) -> dict[str, Any]:
+def site_json(site: Site) -> dict[str, Any]:
+    """A site as JSON."""
     return {
         "key": site.key,
         "label": site.label,
@@ -258,7 +259,7 @@ def _site_json(site: Site) -> dict[str, Any]:
 def _line_json(line: Line) -> dict[str, Any]:
     band = line.band
     return {
-        "site": _site_json(line.site),
+        "site": site_json(line.site),
         "drug": line.drug,
         "central": line.central.tolist(),
         "band": band

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +18,7 @@ from thecal.body.spine.endpoint import Agent, Between, Combining, Curve, Within,
 from thecal.body.spine.levels import dermatome as standard_dermatome
 from thecal.body.spine.levels import dermatome_cm
 from thecal.body.spine.neuraxis import EffectSite
+from thecal.body.spine.prior import share
 from thecal.body.spine.response import PARAMETERS, Endpoint, Facts, Mechanism, Reference, Site, response, responses
 from thecal.body.transport.tree import FloatArray
 from thecal.body.transport.untrusted import Doubt, UntrustedError
@@ -88,12 +88,6 @@ def draw_effect(kinetics: Kinetics, seed: int, k: int) -> DrugEffect:
     sensitive to one is sensitive to the others: our choice, so that a change of drug is compared within one person.
     """
     return _effect(kinetics, lambda parameter, name: parameter.quantile(share(seed, k, name)))
-
-
-def share(seed: int, k: int, name: str) -> float:
-    """Where person ``k`` of ``seed`` lies in a parameter's spread: over 0, under 1, the same for the same three."""
-    digest = blake2b(f"{seed}/{k}/{name}".encode(), digest_size=8).digest()
-    return (int.from_bytes(digest, "big") + 0.5) / 2.0**64
 
 
 def effect_sites(

@@ -19,9 +19,18 @@ if TYPE_CHECKING:
 
     from thecal.body.spine.parameter import Parameter
 
-__all__ = ["check", "draws", "kinetics_of", "modelled_drugs", "nominal_kinetics", "nominal_physiology", "person"]
+__all__ = [
+    "check",
+    "draws",
+    "kinetics_of",
+    "modelled_drugs",
+    "nominal_kinetics",
+    "nominal_physiology",
+    "person",
+    "share",
+]
 
-_BITS = 53
+_BITS = 52  # with the half that is added, all that a float holds: the share is never 1
 
 
 def nominal_physiology(weight_kg: float | None = None) -> Physiology:
@@ -75,7 +84,11 @@ def draws(
     return ((person(seed, draw, fixed), kinetics_of(drug, seed, draw)) for draw in range(first, first + count))
 
 
-def _drawn(seed: int, draw: int, name: str, parameter: Parameter) -> float:
+def share(seed: int, draw: int, name: str) -> float:
+    """Where a draw lies in the spread of what is named: over 0, under 1, and the same for the same three."""
     digest = hashlib.blake2b(f"{seed}/{draw}/{name}".encode(), digest_size=8).digest()
-    number = int.from_bytes(digest, "big") >> (64 - _BITS)
-    return parameter.quantile((number + 0.5) / (1 << _BITS))
+    return ((int.from_bytes(digest, "big") >> (64 - _BITS)) + 0.5) / (1 << _BITS)
+
+
+def _drawn(seed: int, draw: int, name: str, parameter: Parameter) -> float:
+    return parameter.quantile(share(seed, draw, name))
