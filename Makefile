@@ -92,7 +92,7 @@ peers: $(DEV_READY)
 
 lock:
 	$(BIN)/uv pip compile --quiet --extra build pyproject.toml -o requirements.lock
-	$(BIN)/uv pip compile --quiet --extra build --extra dev --extra sbml -c requirements.lock pyproject.toml -o requirements-dev.lock
+	$(BIN)/uv pip compile --quiet --extra build --extra dev --extra postgres --extra sbml -c requirements.lock pyproject.toml -o requirements-dev.lock
 	$(BIN)/uv pip compile --quiet --extra peers -c requirements-dev.lock pyproject.toml -o requirements-peers.lock
 
 clean:

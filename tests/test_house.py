@@ -95,7 +95,13 @@ FORBIDDEN = [
     ("link/__init__.py", "thecal.rig", "link imports"),
     ("rig/__init__.py", "thecal.formulary", "rig imports"),
     ("pump/__init__.py", "thecal.link", "pump (outside core) imports"),
+    ("clinic/__init__.py", "thecal.rig", "clinic imports"),
+    ("clinic/__init__.py", "thecal.exchange", "clinic imports"),
+    ("exchange/__init__.py", "thecal.link", "exchange imports"),
+    ("demonstration/__init__.py", "thecal.web", "demonstration imports"),
+    ("rig/__init__.py", "thecal.clinic", "rig imports"),
     ("twin/__init__.py", "thecal.cli", "nothing imports cli"),
+    ("twin/__init__.py", "thecal.web", "nothing but cli imports web"),
     ("__init__.py", "thecal.quantities", "the root package imports"),
 ]
 
@@ -134,6 +140,7 @@ def test_every_room_has_a_contract() -> None:
         "__init__",
         "__main__",
         "cli",
+        "web",
     }
     assert {f"thecal.{room}" for room in rooms} <= sources
 
