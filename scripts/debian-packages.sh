@@ -2,10 +2,11 @@
 # Programs of the system that the tests use and that no Python package brings. Users need none of them: where one is
 # missing, the tests that use it are skipped and say so; where CI is set, they fail.
 #
+#   chromium       A browser: the journeys of the clinic are tested in it, as people would click and type them.
 #   libcoap3-bin   coap-client: another implementation of CoAP, in C and without OSCORE. The pump must tell it nothing.
 set -euo pipefail
 
-packages=(libcoap3-bin)
+packages=(chromium libcoap3-bin)
 
 missing=()
 for package in "${packages[@]}"; do

@@ -13,15 +13,21 @@ from fastapi.testclient import TestClient
 from tests.rig_world import ROOT, SERVICE, Process, Rig, bench_pump
 
 from thecal.clinic.people.signing_in import begin, who_is
+from thecal.clinic.programming.order_text import parsed
 from thecal.clinic.pumps import LinkAway, Pumps
 from thecal.clinic.record.store import Record, Stamp, Store
 from thecal.clinic.record.tables import Clinic, Implant, Patient, Person
 from thecal.clinic.who import SYSTEM, StaffRole, Who
 from thecal.formulary import load
+from thecal.link.interrogation import Interrogation
+from thecal.link.talk import Arm
+from thecal.link.therapy_change import Proposal
+from thecal.pump.document import Prepared, Written, prepare
 from thecal.quantities import Length, LinearVolume, Volume
 from thecal.rig.home import Home
 from thecal.rig.local import LocalClient
 from thecal.rig.wire import told
+from thecal.therapy.files import OrderFile
 from thecal.web.app import make_app
 from thecal.web.beside import LinkAsk, RigWorld
 from thecal.web.door import COOKIE
@@ -62,7 +68,8 @@ class ClinicWorld:
 
     def client(self, role: str | None) -> TestClient:
         """A browser without scripts: signed in as somebody of a role, or as nobody."""
-        client = TestClient(make_app(self.house), base_url=ORIGIN, headers={"origin": ORIGIN}, follow_redirects=False)
+        origin = self.house.settings.origin
+        client = TestClient(make_app(self.house), base_url=origin, headers={"origin": origin}, follow_redirects=False)
         if role is not None:
             client.cookies.set(COOKIE, self.token(role))
         return client
@@ -176,6 +183,32 @@ def order_text(world: ClinicWorld, patient: Patient, serial: str = SERIAL) -> st
     """The first example's order, for a patient and a pump of this clinic."""
     head = FIRST_ORDER.split("[run]")[0]
     return head.replace("EXAMPLE-0001", patient.reference).replace("BENCH-0001", serial)
+
+
+def delivering(world: ClinicWorld, number: str = "1001", serial: str = SERIAL) -> Patient:
+    """A patient whose pump runs the first example's program. The record was told of the implant alone."""
+    patient = world.patient(number, serial)
+    text = order_text(world, patient, serial)
+    file = parsed(text, world.house)
+    assert isinstance(file, OrderFile), file
+    pumps, rig = world.house.pumps, world.house.world
+    assert rig is not None
+    world.near(serial)
+    rig.draw(serial)
+    rig.fill(serial, 18_000_000)
+    assert isinstance(pumps.interrogate(serial), Interrogation)
+    assert pumps.command("refill", serial, level_nl=18_000_000).arm is Arm.GRANTED
+    written = Written(software="test", formulary="test", sentence=("A sentence.",), order=text, title=file.title)
+    made = prepare(file.order, written, number=1, held=None, changed_within_a_day=False)
+    assert isinstance(made, Prepared), made
+    patient_ref = bytes(made.compiled.program().patient_ref)
+    found = pumps.propose(serial, made.compiled.packed, made.document, patient_ref)
+    assert isinstance(found, Proposal), found
+    assert pumps.confirm(serial, found.digest).arm is Arm.GRANTED
+    started = pumps.command("start", serial)
+    assert started.status is not None
+    assert started.status.delivering
+    return patient
 
 
 def told_status(world: ClinicWorld, serial: str = SERIAL) -> Any:

@@ -23,6 +23,9 @@ from thecal.pump.core.monitor import Monitor
 if TYPE_CHECKING:
     from thecal.pump.core.program import Program
 
+# A search through many lives: its lines are counted by the tests of each part, and counting them here doubles its time.
+pytestmark = pytest.mark.no_cover
+
 HOUR, DAY = k.HOUR_S, k.DAY_S
 SEARCH = settings(max_examples=120, deadline=None)
 WIDE = settings(max_examples=3000, deadline=None, phases=(Phase.explicit, Phase.reuse, Phase.generate))

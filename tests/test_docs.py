@@ -137,9 +137,9 @@ class Session:
         return self.root / "out" / "homes" / self.name
 
     def environment(self) -> dict[str, str]:
-        """As a reader has it, with the commands of this environment first on the path."""
+        """As a reader has it, with the commands of this environment first on the path; lines are counted elsewhere."""
         return {
-            **os.environ,
+            **{name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_PROCESS")},
             "PATH": str(Path(sys.executable).parent) + os.pathsep + os.environ.get("PATH", ""),
             "THECAL_HOME": str(self.home),
             "COLUMNS": "100",

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
     from pathlib import Path
 
+# A search through many lives: its lines are counted by the tests of each part, and counting them here doubles its time.
+pytestmark = pytest.mark.no_cover
+
 P, T, C = Role.PROGRAMMER, Role.PATIENT, Role.CARD
 
 # What people do; each can be done again and again, and says whether it came to its end.

@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 
     from thecal.pump.core.program import Program
 
+# A search through many lives: its lines are counted by the tests of each part, and counting them here doubles its time.
+pytestmark = pytest.mark.no_cover
+
 DEAD_NL = 10_000
 DOCUMENTS = (b"the first order", b"the second order")
 FIRST = order(1, ((0, 20_000_000), (7200, 40_000_000), (14_400, 10_000_000)), document=DOCUMENTS[0])

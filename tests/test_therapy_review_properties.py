@@ -35,6 +35,9 @@ from thecal.therapy.review import Code
 if TYPE_CHECKING:
     from thecal.therapy.review import Finding
 
+# A search through many lives: its lines are counted by the tests of each part, and counting them here doubles its time.
+pytestmark = pytest.mark.no_cover
+
 UPPER = frozenset(
     {
         Code.DAILY_DOSE_ABOVE,

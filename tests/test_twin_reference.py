@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from thecal.twin.scenario import Scenario
     from thecal.twin.trace import Trace
 
+# A search through many lives: its lines are counted by the tests of each part, and counting them here doubles its time.
+pytestmark = pytest.mark.no_cover
+
 STROKE_NL = 250
 
 # What is drawn ----------------------------------------------------------------------------------------------------

@@ -114,6 +114,11 @@ def age(seconds: int) -> str:
     return "under 1 min"
 
 
+def begin_sentence(text: str) -> str:
+    """The text with its first letter large; the rest as it is, so that units stay what they are."""
+    return text[:1].upper() + text[1:]
+
+
 def _environment() -> Environment:
     made = Environment(
         loader=FileSystemLoader(HERE / "templates"),
@@ -122,14 +127,26 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters.update(moment=moment, day=day, age=age)
+    made.filters.update(
+        moment=moment, day=day, age=age, begin_sentence=begin_sentence, zip_same=_alike, names_of=_names_of
+    )
     made.globals["no_entries"] = Entries()
     return made
 
 
-_ENVIRONMENT = _environment()
+def _alike(words: Iterable[str]) -> list[tuple[str, str]]:
+    """Options that are called what they are."""
+    return [(word, word) for word in words]
+
+
+def _names_of(kinds: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Options by code, called by their names."""
+    return [(code, kind.name) for code, kind in kinds.items()]
 
 
 def messages(refused: Iterable[Refused]) -> list[str]:
     """Refusals as lines."""
     return [r.message for r in refused]
+
+
+_ENVIRONMENT = _environment()

@@ -1,0 +1,185 @@
+// Charts out of tables: what is drawn is what stands in the cells, so that chart and table never disagree.
+//
+//   <figure class="charted">
+//     <details open><summary>Table</summary>
+//     <table data-chart="steps" data-x="clock" data-unit="mg" data-top="0.25" data-scale="0 to 0.25 mg ..." data-source="...">
+//       <caption>Dose of each hour</caption>
+//       <thead><tr><th>From</th><th data-line="solid">Now</th><th data-line="outline">Proposed</th></tr></thead>
+//       <tbody><tr><th data-at="21600">06:00</th><td>0.05 mg</td><td>0.075 mg</td></tr> ...
+//
+// data-chart: "steps" (a value holds until the next row; data-until is where the last one ends) or "lines".
+// data-x: "clock" (s of a day), "hours" (s since the beginning), "time" (Unix s; data-zone names the clinic's zone).
+// data-line of a column: solid, outline, dashed, dotted, points; low and high (with data-of="2", the column of its line)
+// make a band. A column without data-line is not drawn and is read aloud. Needs uPlot.
+"use strict";
+(() => {
+  const COLORS = { light: ["#0b4f6c", "#8a3b12", "#3d3a8c", "#4a5a12"], dark: ["#8fd3ee", "#ffb38a", "#b9b6ff", "#cfe08a"] };
+  const DASH = { solid: [], outline: [10, 4], dashed: [10, 4], dotted: [2, 4], points: [] };
+  const dark = () => document.documentElement.dataset.bsTheme === "dark";
+  const number = (text) => {
+    const found = /-?[0-9][0-9,]*(\.[0-9]+)?/.exec(text);
+    return found ? Number(found[0].replaceAll(",", "")) : null;
+  };
+
+  function read(table) {
+    const heads = [...table.tHead.rows[table.tHead.rows.length - 1].cells];
+    const rows = [...table.tBodies].flatMap((body) => [...body.rows]).filter((row) => row.cells[0].dataset.at !== undefined);
+    const series = heads.slice(1).map((head, n) => ({
+      name: head.textContent.trim(),
+      line: head.dataset.line,
+      of: head.dataset.of === undefined ? null : Number(head.dataset.of) - 1,
+      values: rows.map((row) => (row.cells[n + 1] ? number(row.cells[n + 1].textContent) : null)),
+      texts: rows.map((row) => (row.cells[n + 1] ? row.cells[n + 1].textContent.trim() : "")),
+    }));
+    return {
+      at: rows.map((row) => Number(row.cells[0].dataset.at)),
+      names: rows.map((row) => row.cells[0].textContent.trim()),
+      series,
+    };
+  }
+
+  const two = (n) => String(n).padStart(2, "0");
+  function ticks(kind, zone) {
+    if (kind === "clock") return (u, at) => at.map((s) => `${two(Math.floor(s / 3600))}:${two(Math.floor(s / 60) % 60)}`);
+    if (kind === "hours") return (u, at) => at.map((s) => `${Number((s / 3600).toFixed(2))} h`);
+    const shown = new Intl.DateTimeFormat("en-GB", { timeZone: zone || "UTC", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+    return (u, at) => at.map((s) => shown.format(new Date(s * 1000)).replace(",", ""));
+  }
+  const HOURS = [1, 2, 3, 4, 6, 12, 24, 48, 72, 168].map((h) => h * 3600);
+
+  // data: {at, until, names, series}; options: {kind, x, zone, top, bottom, unit, label, scale, source}
+  function draw(host, data, options) {
+    host.replaceChildren();
+    const colors = COLORS[dark() ? "dark" : "light"];
+    const ink = getComputedStyle(document.body).color;
+    const steps = options.kind === "steps";
+    const drawn = data.series.map((s, n) => ({ ...s, n })).filter((s) => s.line);
+    const lines = drawn.filter((s) => s.line !== "low" && s.line !== "high");
+    const xs = steps ? [...data.at, data.until ?? 86400] : data.at;
+    const ys = drawn.map((s) => (steps ? [...s.values, s.values[s.values.length - 1]] : s.values));
+    const most = Math.max(0, ...ys.flat().filter((y) => y !== null));
+    const top = options.top || most || 1;
+    const area = document.createElement("div");
+    area.className = "chart-area";
+    area.tabIndex = 0;
+    area.setAttribute("role", "group");
+    area.setAttribute("aria-label", `Chart: ${options.label}. Left and right arrow keys read the values; the table holds them all.`);
+    const reading = document.createElement("output");
+    reading.className = "chart-reading";
+    const legend = document.createElement("ul");
+    legend.className = "chart-legend";
+    const scale = document.createElement("p");
+    scale.className = "chart-scale";
+    scale.textContent = options.scale ? `Scale: ${options.scale}.` : `Scale: 0 to ${top} ${options.unit}.`;
+    if (most > top) scale.textContent += ` What lies above it ends at the upper edge: the highest value is ${most} ${options.unit}.`;
+    host.append(legend, area, reading, scale);
+
+    const stepped = steps ? uPlot.paths.stepped({ align: 1 }) : undefined;
+    const color = (s) => colors[lines.findIndex((l) => l.n === (s.of ?? s.n)) % colors.length];
+    const series = drawn.map((s) => {
+      const edge = s.line === "low" || s.line === "high";
+      return {
+        label: s.name,
+        stroke: color(s),
+        width: edge ? 1 : s.line === "solid" ? 3 : 2,
+        dash: edge ? [2, 4] : DASH[s.line],
+        paths: s.line === "points" ? () => null : stepped,
+        points: { show: s.line === "points", size: 9, fill: color(s) },
+        fill: steps && s.line === "solid" ? `${color(s)}22` : undefined,
+      };
+    });
+    const bands = drawn.flatMap((s, n) => {
+      if (s.line !== "high") return [];
+      const low = drawn.findIndex((other) => other.line === "low" && other.of === s.of);
+      return low < 0 ? [] : [{ series: [n + 1, low + 1], fill: `${color(s)}22` }];
+    });
+    for (const s of lines) {
+      const item = document.createElement("li");
+      item.innerHTML = '<svg width="44" height="10" aria-hidden="true"><line x1="0" y1="5" x2="44" y2="5"></line></svg><span></span>';
+      const sample = item.querySelector("line");
+      sample.setAttribute("stroke", color(s));
+      sample.setAttribute("stroke-width", s.line === "solid" ? "4" : "2");
+      if (DASH[s.line].length) sample.setAttribute("stroke-dasharray", DASH[s.line].join(" "));
+      item.querySelector("span").textContent = s.name;
+      legend.append(item);
+    }
+    if (bands.length) {
+      const item = document.createElement("li");
+      item.textContent = "shaded between dotted edges: the band";
+      legend.append(item);
+    }
+
+    let here = -1;
+    const say = (n) => {
+      if (n === null || n === undefined || n < 0) return;
+      here = Math.min(n, data.at.length - 1);
+      const parts = data.series.map((s) => (s.texts[here] ? `${s.name} ${s.texts[here]}` : "")).filter(Boolean);
+      reading.textContent = `${data.names[here]}: ${parts.join("; ")}.${options.source ? ` ${options.source}.` : ""}`;
+    };
+    const grid = { stroke: dark() ? "#ffffff22" : "#00000018" };
+    const plot = new uPlot(
+      {
+        width: Math.max(area.clientWidth, 200),
+        height: options.height || 260,
+        legend: { show: false },
+        cursor: { y: false, drag: { x: false, y: false }, points: { size: 8 } },
+        scales: { x: { time: false }, y: { range: () => [0, top * 1.02] } },
+        axes: [
+          { stroke: ink, grid, values: ticks(options.x, options.zone), incrs: options.x === "time" ? undefined : HOURS, space: options.x === "time" ? 110 : 50 },
+          { stroke: ink, grid, size: 70, label: options.unit, labelSize: 20, values: (u, at) => at.map((y) => (y === 0 ? "0" : String(Number(y.toPrecision(6))))) },
+        ],
+        series: [{}, ...series],
+        bands,
+        hooks: { setCursor: [(u) => say(u.cursor.idx)] },
+      },
+      [xs, ...ys.map((row) => row.map((y) => (y === null ? null : Math.min(y, top * 1.02))))],
+      area,
+    );
+    area.addEventListener("keydown", (event) => {
+      const moves = { ArrowRight: here + 1, ArrowLeft: here - 1, Home: 0, End: data.at.length - 1, PageDown: here + 10, PageUp: here - 10 };
+      if (!(event.key in moves)) return;
+      event.preventDefault();
+      const n = Math.max(0, Math.min(moves[event.key], data.at.length - 1));
+      plot.setCursor({ left: plot.valToPos(data.at[n], "x"), top: 10 }, false);
+      say(n);
+    });
+    area.addEventListener("focus", () => { if (here < 0) say(0); });
+    new ResizeObserver(() => {
+      const width = Math.max(area.clientWidth, 200);
+      if (Math.abs(width - plot.width) > 1) plot.setSize({ width, height: plot.height });
+    }).observe(area);
+    return plot;
+  }
+
+  const drawn = new WeakMap();
+  function show(table) {
+    const said = table.dataset;
+    let host = drawn.get(table);
+    if (!host) {
+      host = document.createElement("div");
+      host.className = "chart";
+      const details = table.closest("details");
+      (details || table.closest(".table-wide") || table).before(host);
+      if (details) details.open = false;
+      drawn.set(table, host);
+    }
+    const data = read(table);
+    if (said.until !== undefined) data.until = Number(said.until);
+    draw(host, data, {
+      kind: said.chart, x: said.x || "clock", zone: said.zone, unit: said.unit || "", scale: said.scale, source: said.source,
+      top: said.top ? Number(said.top) : undefined, height: said.height ? Number(said.height) : undefined,
+      label: table.caption ? table.caption.textContent.trim() : "",
+    });
+  }
+
+  const every = (known) => document.querySelectorAll("table[data-chart]").forEach((table) => {
+    if (known || !drawn.has(table) || !drawn.get(table).isConnected) { if (!known) drawn.delete(table); show(table); }
+  });
+  function begin() {
+    every(false);
+    new MutationObserver(() => every(false)).observe(document.body, { childList: true, subtree: true });
+    new MutationObserver(() => every(true)).observe(document.documentElement, { attributes: true, attributeFilter: ["data-bs-theme"] });
+  }
+  window.ThecalChart = { draw, number };
+  if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", begin); else begin();
+})();
