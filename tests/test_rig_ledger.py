@@ -1,4 +1,7 @@
-"""The ledger survives a kill at any instant, gives no number twice, and lets nobody edit what was written."""
+"""The ledger survives a kill at any instant, gives no number twice, and lets nobody edit what was written.
+
+What every ledger must do is tried on the link service's own file and on a clinic's record, on either engine.
+"""
 
 from __future__ import annotations
 
@@ -7,39 +10,71 @@ import sqlite3
 import stat
 import subprocess
 import sys
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import replace
+from itertools import count
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.record_engines import new_url
 
+from thecal.clinic.pending import RecordLedger
+from thecal.clinic.record import Store
+from thecal.clinic.record.store import Stamp
+from thecal.clinic.who import SYSTEM
 from thecal.link.catalogue import MOST_ID
 from thecal.link.ledger import Outcome, Pending
 from thecal.link.roles import Role
 from thecal.rig.ledger import SCHEMA, LedgerError, SqliteLedger
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from thecal.link.ledger import Ledger
 
+    Ledgers = Callable[[str], AbstractContextManager[Ledger]]
+
 ONE = Pending("P1", Role.PATIENT, 5, "bolus", {"command": 5}, "2026-01-01T00:00:00Z", 12)
 TWO = Pending("P1", Role.PROGRAMMER, 5, "confirm", {"command": 5, "digest": b"\x01" * 32, "x": True}, "then")
+NAMES = count(1)
 DONE = replace(ONE, outcome=Outcome.GRANTED, answer=0, wait_s=3, said="granted", resolved_utc="later")
 
 
+@contextmanager
+def in_record(url: str) -> Iterator[Ledger]:
+    """The ledger in a clinic's record."""
+    with closing(Store(url)) as store:
+        yield RecordLedger(store, lambda: Stamp(SYSTEM, 0, 0, "test", "test"))
+
+
+@pytest.fixture(params=["file", "sqlite", "postgresql"])
+def ledgers(request: pytest.FixtureRequest, tmp_path: Path) -> Ledgers:
+    """Opens a ledger by its name, the same one again by the same name."""
+    if request.param == "file":
+        return lambda name: closing(SqliteLedger(tmp_path / name))
+    urls: dict[str, str] = {}
+
+    def open_(name: str) -> AbstractContextManager[Ledger]:
+        if name not in urls:
+            urls[name] = new_url(request.param, tmp_path)
+        return in_record(urls[name])
+
+    return open_
+
+
 @pytest.mark.requirement("P10", "AP-06")
-def test_a_command_is_pending_until_it_is_resolved_and_in_the_history_for_ever(tmp_path: Path) -> None:
-    with closing(SqliteLedger(tmp_path / "ledger")) as ledger:
-        typed: Ledger = ledger
+def test_a_command_is_pending_until_it_is_resolved_and_in_the_history_for_ever(ledgers: Ledgers) -> None:
+    with ledgers("ledger") as ledger:
         for pending in (TWO, ONE, replace(ONE, serial="P2")):
-            typed.write_down(pending)
-        assert typed.pending("P1") == [TWO, ONE]
-        typed.resolve(DONE)
-        assert typed.pending("P1") == [TWO]
-    with closing(SqliteLedger(tmp_path / "ledger")) as again:
+            ledger.write_down(pending)
+        assert ledger.pending("P1") == [TWO, ONE]
+        ledger.resolve(DONE)
+        assert ledger.pending("P1") == [TWO]
+    with ledgers("ledger") as again:
         assert again.pending("P1") == [TWO]
         assert again.history("P1") == [TWO, DONE]
         assert again.history("P2") == [replace(ONE, serial="P2")]
@@ -53,33 +88,32 @@ def test_the_file_is_for_its_owner_alone(tmp_path: Path) -> None:
         assert {stat.S_IMODE(p.stat().st_mode) for p in tmp_path.iterdir()} == {0o600}
 
 
-@settings(max_examples=12)
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.tuples(st.sampled_from(["P1", "P2"]), st.sampled_from(list(Role)[:2]), st.integers(0, 30)), max_size=9)
 )
-def test_no_number_is_given_out_twice_and_each_is_above_the_pumps_own(asked: list[tuple[str, Role, int]]) -> None:
-    import tempfile
-    from pathlib import Path
+def test_no_number_is_given_out_twice_and_each_is_above_the_pumps_own(
+    ledgers: Ledgers, asked: list[tuple[str, Role, int]]
+) -> None:
+    name = f"ledger-{next(NAMES)}"
+    given_out: dict[tuple[str, Role], int] = {}
+    for serial, role, newest in asked:
+        with ledgers(name) as ledger:
+            number = ledger.next_command(serial, role, newest)
+        assert number == max(newest, given_out.get((serial, role), 0)) + 1
+        given_out[serial, role] = number
 
-    with tempfile.TemporaryDirectory() as folder:
-        given_out: dict[tuple[str, Role], int] = {}
-        for serial, role, newest in asked:
-            with closing(SqliteLedger(Path(folder) / "ledger")) as ledger:
-                number = ledger.next_command(serial, role, newest)
-            assert number == max(newest, given_out.get((serial, role), 0)) + 1
-            given_out[serial, role] = number
 
-
-def test_numbers_end_and_do_not_begin_again(tmp_path: Path) -> None:
-    with closing(SqliteLedger(tmp_path / "ledger")) as ledger:
+def test_numbers_end_and_do_not_begin_again(ledgers: Ledgers) -> None:
+    with ledgers("ledger") as ledger:
         assert ledger.next_command("P1", Role.PATIENT, MOST_ID - 1) == MOST_ID
         with pytest.raises(ValueError, match="allowed: up to"):
             ledger.next_command("P1", Role.PATIENT, 0)
         assert ledger.next_command("P1", Role.CARD, 0) == 1
 
 
-def test_what_was_written_is_written_once(tmp_path: Path) -> None:
-    with closing(SqliteLedger(tmp_path / "ledger")) as ledger:
+def test_what_was_written_is_written_once(ledgers: Ledgers) -> None:
+    with ledgers("ledger") as ledger:
         ledger.write_down(ONE)
         with pytest.raises(ValueError, match="command 5 of patient is written down already"):
             ledger.write_down(replace(ONE, path="withdraw"))
@@ -163,9 +197,15 @@ WRITER = """
 import pathlib, sys
 from thecal.link.ledger import Outcome, Pending
 from thecal.link.roles import Role
-from thecal.rig.ledger import SqliteLedger
 from dataclasses import replace
-ledger = SqliteLedger(pathlib.Path(sys.argv[1]))
+from thecal.clinic.pending import RecordLedger
+from thecal.clinic.record.store import Stamp, Store
+from thecal.clinic.who import SYSTEM
+from thecal.rig.ledger import SqliteLedger
+if "://" in sys.argv[1]:
+    ledger = RecordLedger(Store(sys.argv[1]), lambda: Stamp(SYSTEM, 0, 0, "test", "test"))
+else:
+    ledger = SqliteLedger(pathlib.Path(sys.argv[1]))
 for round in range(10**6):
     number = ledger.next_command("P1", Role.PATIENT, 0)
     print("number", number, flush=True)
@@ -178,12 +218,12 @@ for round in range(10**6):
 """
 
 
-def kill_a_writer(path: Path, rounds: int) -> None:
+def kill_a_writer(where: str, ledger_again: AbstractContextManager[Ledger], rounds: int) -> None:
     """Kill a process that writes, again and again: whatever it said it had done is done."""
     chance = random.Random(20)  # noqa: S311 -- instants, not secrets
     said: dict[str, set[int]] = {"number": set(), "written": set(), "resolved": set()}
     for _ in range(rounds):
-        with subprocess.Popen([sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True) as writer:
+        with subprocess.Popen([sys.executable, "-c", WRITER, where], stdout=subprocess.PIPE, text=True) as writer:
             assert writer.stdout is not None
             for _ in range(chance.randrange(1, 60)):
                 what, number = writer.stdout.readline().split()
@@ -194,7 +234,7 @@ def kill_a_writer(path: Path, rounds: int) -> None:
                 if rest.endswith("\n"):
                     what, number = rest.split()
                     said[what].add(int(number))
-    with closing(SqliteLedger(path)) as ledger:
+    with ledger_again as ledger:
         history = {p.command: p for p in ledger.history("P1")}
         assert said["written"] <= history.keys() <= said["number"]
         assert all(history[n].outcome is Outcome.GRANTED for n in said["resolved"])
@@ -202,12 +242,21 @@ def kill_a_writer(path: Path, rounds: int) -> None:
         assert ledger.next_command("P1", Role.PATIENT, 0) > max(said["number"])
 
 
+def killed(engine: str, folder: Path, rounds: int) -> None:
+    """The same on the file, or on the record of an engine."""
+    where = str(folder / "ledger") if engine == "file" else new_url(engine, folder)
+    again = closing(SqliteLedger(folder / "ledger")) if engine == "file" else in_record(where)
+    kill_a_writer(where, again, rounds)
+
+
+@pytest.mark.parametrize(("engine", "rounds"), [("file", 4), ("sqlite", 2), ("postgresql", 2)])
 @pytest.mark.requirement("P10", "AP-06")
-def test_a_kill_at_any_instant_loses_nothing_that_was_said_to_be_done(tmp_path: Path) -> None:
-    kill_a_writer(tmp_path / "ledger", 4)
+def test_a_kill_at_any_instant_loses_nothing_that_was_said_to_be_done(tmp_path: Path, engine: str, rounds: int) -> None:
+    killed(engine, tmp_path, rounds)
 
 
 @pytest.mark.long
+@pytest.mark.parametrize(("engine", "rounds"), [("file", 300), ("sqlite", 100), ("postgresql", 100)])
 @pytest.mark.requirement("P10")
-def test_hundreds_of_kills_lose_nothing_that_was_said_to_be_done(tmp_path: Path) -> None:
-    kill_a_writer(tmp_path / "ledger", 300)
+def test_hundreds_of_kills_lose_nothing_that_was_said_to_be_done(tmp_path: Path, engine: str, rounds: int) -> None:
+    killed(engine, tmp_path, rounds)

@@ -204,3 +204,33 @@ def test_nobody_sees_a_chart_who_may_not(world: ClinicWorld, taken_on: int) -> N
     assert world.client("desk").get(f"/patients/{taken_on}").status_code == 403
     assert world.client("engineer").get("/patients").status_code == 403
     assert world.client(None).get(f"/patients/{taken_on}").status_code == 303
+
+
+@pytest.mark.parametrize(
+    ("steps", "said"),
+    [
+        ("", "0 lines"),
+        ("tomorrow 30 mg", "line 1: tomorrow 30 mg"),
+        ("2026-12-01 30", "line 1"),
+        ("2026-12-01 30 mg\n2026-12-01 20 mg", "a day after"),
+        ("2026-12-01 30 mg\n2026-12-08 40 mg", "no more than"),
+    ],
+)
+def test_a_plan_to_come_down_goes_down(world: ClinicWorld, taken_on: int, steps: str, said: str) -> None:
+    doctor = world.client("physician")
+    bad = doctor.post(f"/patients/{taken_on}/taper", data={"taper_drug": "oxycodone", "steps": steps})
+    assert bad.status_code == 422
+    assert said in bad.text
+
+
+def test_a_new_plan_takes_the_place_of_the_one_before(world: ClinicWorld, taken_on: int) -> None:
+    doctor = world.client("physician")
+    url = f"/patients/{taken_on}/taper"
+    for steps in ("2026-12-01 30 mg\n2026-12-08 15 mg", "2026-12-01 40 mg\n\n2026-12-15 0 mg"):
+        assert doctor.post(url, data={"taper_drug": "oxycodone", "steps": steps}).status_code == 303
+    page = doctor.get(f"/patients/{taken_on}").text
+    assert page.count("Plan to come down from oxycodone") == 1
+    assert "15 Dec 2026" in page
+    assert (
+        world.client("nurse").post(url, data={"taper_drug": "oxycodone", "steps": "2026-12-01 1 mg"}).status_code == 403
+    )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from thecal.cli import preview_app, sbml_app
+from thecal.cli.clinic_app import app as clinic_app
 from thecal.cli.controller_app import app as controller_app
 from thecal.cli.days import day, this_day
 from thecal.cli.exits import Exit
@@ -119,6 +120,7 @@ app.add_typer(pump_app, name="pump")
 app.add_typer(programmer_app, name="programmer")
 app.add_typer(controller_app, name="controller")
 app.add_typer(link_app, name="link")
+app.add_typer(clinic_app, name="clinic")
 
 
 def _version(wanted: bool) -> None:

@@ -1,4 +1,4 @@
-"""What is drawn of a patient: the chart, the day view in bands, and the therapy profile (rules C1 to C5).
+"""What is drawn of a patient: the chart, and the day view in bands (rules C1, C2 and C5).
 
 In comes the record; out come rows with units, which tables print and charts draw, so that the two never disagree. What
 the record does not know is left out and said, never filled in.
@@ -6,10 +6,8 @@ the record does not know is left out and said, never filled in.
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -32,26 +30,22 @@ from thecal.clinic.record.tables import (
 )
 from thecal.link.log_reading import NAME, Event
 from thecal.pump.core import codes
-from thecal.quantities import Duration, Volume, number_text
+from thecal.quantities import Duration, Volume
 from thecal.therapy.pattern import pattern_of
 from thecal.therapy.refusal import Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from sqlalchemy.orm import Session as Db
 
     from thecal.clinic.opioids import Load
     from thecal.clinic.practice import Practice
-    from thecal.clinic.record.tables import Implant, Patient
+    from thecal.clinic.record.tables import Implant, Patient, Taper
 
 DAY_S = 86_400
-SPANS = (7, 14, 28)
-"""Days that the profile may fold; 14 unless another is chosen (rule C4)."""
 NEWEST = 20
 """Lines of each list on the chart; the lists themselves have all."""
-WEEKDAYS = {"all": frozenset(range(7)), "weekdays": frozenset(range(5)), "weekend": frozenset({5, 6})}
-DECILES = (Fraction(1, 10), Fraction(1, 4), Fraction(1, 2), Fraction(3, 4), Fraction(9, 10))
 
 _EVENTS = (Event.ALARM, Event.CLEAR, Event.STOP, Event.START, Event.PROGRAM, Event.REFILL, Event.BRIDGE_END,
            Event.CLOCK, Event.BOOT)  # fmt: skip
@@ -72,6 +66,7 @@ class Chart:
     bookings: list[Booking]
     newest: dict[str, Observation]
     loads: list[Load]
+    tapers: list[Taper]
     acts: list[Act]
 
     @property
@@ -96,8 +91,28 @@ def chart(db: Db, practice: Practice, patient: Patient) -> Chart:
         bookings=_newest(db, Booking, Booking.patient_id == patient.id, Booking.begins_utc_s),
         newest=observing.newest(db, patient.id),
         loads=opioids.loads(opioids.taken(db, patient.id)),
+        tapers=opioids.tapers(db, patient.id),
         acts=_newest(db, Act, Act.patient_id == patient.id, Act.id),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What stands beside a program while it is written: mood, crisis signs, pain, sedation, and the load by mouth."""
+
+    newest: dict[str, Observation]
+    crisis: Observation | None
+    load: Load | None
+    tapers: list[Taper]
+
+
+def beside(db: Db, patient_id: int) -> Beside:
+    """The newest of each; a crisis sign that was said stays until a later one denies it."""
+    newest = observing.newest(db, patient_id)
+    crisis = newest.get("crisis")
+    loads = opioids.loads(opioids.taken(db, patient_id))
+    said = crisis if crisis is not None and crisis.value == "1" else None
+    return Beside(newest, said, loads[-1] if loads else None, opioids.tapers(db, patient_id))
 
 
 def _newest(db: Db, kind: Any, which: Any, order: Any) -> list[Any]:
@@ -130,12 +145,16 @@ def _ml(nanolitres: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Something at a moment: UTC in s, what it is in words, its amount as text where it has one, and how it ended."""
+    """Something at a moment: UTC in s, what it is in words, its amount as text where it has one, and how it ended.
+
+    ``kind`` is the code of what was scored.
+    """
 
     at_utc_s: int
     what: str
     amount: str = ""
     outcome: str = ""
+    kind: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +180,7 @@ class DayView:
     levels: list[Mark]
     rate_unit: str = ""
     scale_top: str = ""
+    reservoir: str = ""
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -178,10 +198,10 @@ def day_view(db: Db, practice: Practice, patient: Patient, day: date | None) -> 
     """A day as it was; today where ``day`` is None."""
     zone = zone_of(db)
     chosen = day or datetime.fromtimestamp(practice.now_s(), UTC).astimezone(zone).date()
-    from_s, until_s = _midnight(chosen, zone), _midnight(chosen + timedelta(days=1), zone)
+    from_s, until_s = midnight(chosen, zone), midnight(chosen + timedelta(days=1), zone)
     implant = implant_of(db, patient.id)
     notes = [] if implant is not None else ["This patient has no pump here."]
-    records = [] if implant is None else _log(db, implant.serial, from_s, until_s)
+    records = [] if implant is None else log_of(db, implant.serial, from_s, until_s)
     reading = None if implant is None else newest_reading(db, implant.serial)
     if reading is not None and reading.read_utc_s < until_s:
         notes.append("The pump was last read before the end of this day: what it did since is not known.")
@@ -192,20 +212,23 @@ def day_view(db: Db, practice: Practice, patient: Patient, day: date | None) -> 
         until_s=until_s,
         events=[Mark(r.utc_s, _event(r)) for r in records if r.event in _EVENTS],
         scores=[_score(row) for row in observing.seen(db, patient.id, from_s, until_s - 1)],
-        boluses=_boluses(records),
+        boluses=boluses(records, _stroke_nl(reading)),
         rates=drawn.steps,
         levels=[] if implant is None else _levels(db, implant.serial, from_s, until_s),
         rate_unit=drawn.unit,
         scale_top=drawn.top,
+        reservoir="" if reading is None else _ml(reading.identity["reservoir_nl"]),
         notes=notes + drawn.notes,
     )
 
 
-def _midnight(day: date, zone: ZoneInfo) -> int:
+def midnight(day: date, zone: ZoneInfo) -> int:
+    """When a day begins in a zone, in UTC s."""
     return int(datetime.combine(day, time(), zone).timestamp())
 
 
-def _log(db: Db, serial: str, from_s: int, until_s: int) -> list[LogRecord]:
+def log_of(db: Db, serial: str, from_s: int, until_s: int) -> list[LogRecord]:
+    """Records of a pump's log from ``from_s`` on, up to but not at ``until_s``."""
     query = select(LogRecord).where(LogRecord.serial == serial, LogRecord.utc_s >= from_s, LogRecord.utc_s < until_s)
     return list(db.scalars(query.order_by(LogRecord.number)))
 
@@ -216,19 +239,24 @@ def _event(record: LogRecord) -> str:
 
 def _score(row: Observation) -> Mark:
     kind = observing.kinds().get(row.kind)
-    return Mark(row.seen_utc_s, kind.name if kind else row.kind, row.value, row.note)
+    return Mark(row.seen_utc_s, kind.name if kind else row.kind, row.value, row.note, row.kind)
 
 
-def _boluses(records: Iterable[LogRecord]) -> list[Mark]:
+def _stroke_nl(reading: Interrogation | None) -> int:
+    """What one stroke of a pump moves, as it said itself; 0 where it was never read."""
+    return 0 if reading is None else int(reading.identity["stroke_nl"])
+
+
+def boluses(records: Iterable[LogRecord], stroke_nl: int) -> list[Mark]:
     """Boluses that were given, whole or in part, and requests that were refused; without an end it is not confirmed."""
     found: list[Mark] = []
     for record in records:
         match record.event:
             case Event.BOLUS:
-                found.append(Mark(record.utc_s, _kind(record), _strokes(record), "not confirmed"))
+                found.append(Mark(record.utc_s, _kind(record), _moved(record, stroke_nl), "not confirmed"))
             case Event.BOLUS_END | Event.BOLUS_CUT if found and found[-1].outcome == "not confirmed":
                 ended = "given" if record.event == Event.BOLUS_END else "cut short"
-                found[-1] = Mark(found[-1].at_utc_s, _kind(record), _strokes(record), ended)
+                found[-1] = Mark(found[-1].at_utc_s, _kind(record), _moved(record, stroke_nl), ended)
             case Event.REFUSED:
                 found.append(Mark(record.utc_s, "request", "", "refused"))
     return found
@@ -239,9 +267,10 @@ def _kind(record: LogRecord) -> str:
     return kinds.get(record.fields["a"], "bolus")
 
 
-def _strokes(record: LogRecord) -> str:
+def _moved(record: LogRecord, stroke_nl: int) -> str:
+    """The volume of a bolus, or its strokes where nobody knows what one moves."""
     count = record.fields["b"]
-    return f"{count:,} stroke{'' if count == 1 else 's'}"
+    return _ml(count * stroke_nl) if stroke_nl else f"{count:,} stroke{'' if count == 1 else 's'}"
 
 
 def _levels(db: Db, serial: str, from_s: int, until_s: int) -> list[Mark]:
@@ -295,95 +324,3 @@ def _draw(drawn: _Drawn, practice: Practice, run: ProgramRun, ahead_s: int, span
     ceiling = next((c.per_1h for c in order.program.ceilings if c.drug == primary), None)
     if ceiling is not None:
         drawn.top = (ceiling / Duration.of(1, "h")).text(drawn.unit)
-
-
-# The therapy profile --------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Hour:
-    """One hour of the folded day: scores of pain at the shares of ``DECILES``, None without any, and boluses."""
-
-    hour: int
-    n: int
-    scores: tuple[Fraction, ...] | None
-    given: int
-    refused: int
-
-    @property
-    def texts(self) -> tuple[str, ...]:
-        """The scores as they are shown."""
-        return () if self.scores is None else tuple(number_text(score) for score in self.scores)
-
-
-@dataclass(frozen=True, slots=True)
-class Profile:
-    """Days folded on one: each hour, how often pain was at or under the patient's own goal, and each day by itself."""
-
-    days: int
-    weekdays: str
-    from_day: date
-    until_day: date
-    hours: list[Hour]
-    goal: int | None
-    at_goal: int
-    scored: int
-    each_day: list[tuple[date, int, str]]
-
-
-def profile(db: Db, practice: Practice, patient: Patient, days: int, weekdays: str) -> Profile:
-    """The past ``days`` days (7, 14 or 28) up to today, of all days, weekdays or the weekend."""
-    zone = zone_of(db)
-    today = datetime.fromtimestamp(practice.now_s(), UTC).astimezone(zone).date()
-    first = today - timedelta(days=days - 1)
-    chosen = weekdays if weekdays in WEEKDAYS else "all"
-    from_s, until_s = _midnight(first, zone), _midnight(today + timedelta(days=1), zone)
-    wanted = WEEKDAYS[chosen]
-
-    def local(utc_s: int) -> datetime:
-        return datetime.fromtimestamp(utc_s, UTC).astimezone(zone)
-
-    rows = [r for r in observing.seen(db, patient.id, from_s, until_s) if r.kind == "pain-now"]
-    scores = [(local(r.seen_utc_s), int(r.value)) for r in rows if local(r.seen_utc_s).weekday() in wanted]
-    implant = implant_of(db, patient.id)
-    marks = [] if implant is None else _boluses(_log(db, implant.serial, from_s, until_s))
-    given, refused = Counter[int](), Counter[int]()
-    for mark in marks:
-        at = local(mark.at_utc_s)
-        if at.weekday() in wanted:
-            (refused if mark.outcome == "refused" else given)[at.hour] += 1
-    goal_row = observing.newest(db, patient.id).get("pain-goal")
-    goal = None if goal_row is None else int(goal_row.value)
-    return Profile(
-        days=days,
-        weekdays=chosen,
-        from_day=first,
-        until_day=today,
-        hours=[_hour(h, [v for at, v in scores if at.hour == h], given[h], refused[h]) for h in range(24)],
-        goal=goal,
-        at_goal=0 if goal is None else sum(value <= goal for _, value in scores),
-        scored=len(scores),
-        each_day=_each_day(scores),
-    )
-
-
-def _hour(hour: int, values: Sequence[int], given: int, refused: int) -> Hour:
-    shares = tuple(quantile(values, share) for share in DECILES) if values else None
-    return Hour(hour, len(values), shares, given, refused)
-
-
-def quantile(values: Sequence[int], share: Fraction) -> Fraction:
-    """The value under which a share of the values lies, between neighbors in proportion (Hyndman and Fan, type 7)."""
-    ordered = sorted(values)
-    at = share * (len(ordered) - 1)
-    low = int(at)
-    high = min(low + 1, len(ordered) - 1)
-    return ordered[low] + (at - low) * (ordered[high] - ordered[low])
-
-
-def _each_day(scores: Sequence[tuple[datetime, int]]) -> list[tuple[date, int, str]]:
-    by_day: dict[date, list[int]] = {}
-    for at, value in scores:
-        by_day.setdefault(at.date(), []).append(value)
-    half = Fraction(1, 2)
-    return [(day, len(values), number_text(quantile(values, half))) for day, values in sorted(by_day.items())]

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
-from thecal.clinic.record.tables import SystemicOpioid
+from thecal.clinic.record.tables import SystemicOpioid, Taper
 from thecal.clinic.refused import Refused
 from thecal.quantities import AmountError, Mass, number_text
 
@@ -34,6 +34,7 @@ TABLE = "cdc-2022"
 PATCH = "fentanyl patch"
 MOST = Mass.of(5_000, "mg")
 MOST_ROUTE = 40
+MOST_STEPS = 40
 _AHEAD_S = 14 * 3600  # where the day begins first, it is that much later than in UTC
 
 
@@ -43,6 +44,7 @@ class NotTaken(StrEnum):
     UNKNOWN = "unknown opioid"
     BAD_AMOUNT = "not an amount"
     BAD_DAY = "not a day"
+    BAD_STEP = "not a step"
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,3 +157,73 @@ def _load(day: date, rows: Sequence[SystemicOpioid]) -> Load:
         else:
             mme += number * Fraction(row.factor or 0)
     return Load(day, mme, tuple(unknown))
+
+
+# Coming down ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """From a day on so much a day."""
+
+    day: date
+    per_day: Mass
+
+
+def plan_taper(practice: Practice, who: Who, patient_id: int, *, drug: str, steps: str) -> Taper | tuple[Refused, ...]:
+    """Write a plan down: a line for each step, a day and an amount ("2026-12-01 30 mg"), each later and not more.
+
+    A plan for the same drug takes the place of the one before. How fast is the physician's: nothing is proposed here.
+    """
+    name = drug.strip().lower()
+    refused = []
+    if name not in table().factors:
+        allowed = ", ".join(table().factors)
+        refused.append(Refused(NotTaken.UNKNOWN, repr(drug), allowed, "choose one of them", "taper_drug"))
+    found = steps_in(steps)
+    if isinstance(found, Refused):
+        refused.append(found)
+    if refused or isinstance(found, Refused):
+        return tuple(refused)
+    written = [[step.day.isoformat(), step.per_day.exact_text("mg")] for step in found]
+    with practice.writing(who, "taper planned", patient_id) as record:
+        query = select(Taper).where(Taper.patient_id == patient_id, Taper.drug == name, Taper.state == "planned")
+        for before in record.session.scalars(query):
+            record.change(before, "replaced", state="given up")
+        return record.keep(Taper(patient_id=patient_id, drug=name, steps=written, state="planned"))
+
+
+def steps_in(text: str) -> list[Step] | Refused:
+    """The steps of a plan as they were typed."""
+    lines = [line.split(maxsplit=1) for line in text.splitlines() if line.strip()]
+    if not 0 < len(lines) <= MOST_STEPS:
+        return _bad_step(f"{len(lines)} lines", f"1 to {MOST_STEPS}, each a day and an amount, as 2026-12-01 30 mg")
+    found: list[Step] = []
+    for number, words in enumerate(lines, 1):
+        step = _step(words)
+        if step is None:
+            return _bad_step(f"line {number}: {' '.join(words)}", "a day and an amount of it, as 2026-12-01 30 mg")
+        if found and step.day <= found[-1].day:
+            return _bad_step(f"line {number}: {step.day.isoformat()}", "a day after that of the line before")
+        if found and step.per_day > found[-1].per_day:
+            return _bad_step(f"line {number}: {step.per_day.text('mg')}", "no more than the line before")
+        found.append(step)
+    return found
+
+
+def _step(words: list[str]) -> Step | None:
+    try:
+        day, amount = words
+        return Step(date.fromisoformat(day), Mass.parse(amount))
+    except (ValueError, AmountError):
+        return None
+
+
+def _bad_step(found: str, allowed: str) -> Refused:
+    return Refused(NotTaken.BAD_STEP, found, allowed, "correct this line", "steps")
+
+
+def tapers(db: Session, patient_id: int) -> list[Taper]:
+    """The plans that hold."""
+    query = select(Taper).where(Taper.patient_id == patient_id, Taper.state == "planned")
+    return list(db.scalars(query.order_by(Taper.drug)))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, or_, select
 
+from thecal.clinic.desk.lines import refresh
 from thecal.clinic.record.tables import Implant, Patient
 from thecal.clinic.refused import Refused
 from thecal.pump.families import Calibration, CalibrationError, family, load_families
@@ -198,7 +199,9 @@ def _changed(  # noqa: PLR0917 -- what both ways of changing hand on
         patient = record.get(Patient, patient_id)
         if patient is None:
             raise LookupError(f"no patient {patient_id}")
-        return record.change(patient, kind, seen, **known)
+        record.change(patient, kind, seen, **known)
+        refresh(record, patient_id, practice.formulary)
+        return patient
 
 
 def _person(entry: _Entry, practice: Practice) -> dict[str, Any]:
@@ -262,7 +265,9 @@ def implant(practice: Practice, who: Who, patient_id: int, entered: Mapping[str,
     if entry.refused:
         return tuple(entry.refused)
     with practice.writing(who, "implant written down", patient_id) as record:
-        return record.keep(Implant(**made))
+        implant = record.keep(Implant(**made))
+        refresh(record, patient_id, practice.formulary)
+        return implant
 
 
 def _implant(entry: _Entry, practice: Practice, patient_id: int) -> dict[str, Any]:

@@ -1,11 +1,11 @@
-"""One clinic at work: its record, its way to the pumps, its formulary and its clock, as every function here takes it."""
+"""One clinic at work: its record, its way to the pumps, its formulary and its clock, as functions here take it."""
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from thecal.clinic.people.steady_clock import SteadyClock
 from thecal.clinic.record.store import Stamp
 
 if TYPE_CHECKING:
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 @dataclass
 class Practice:
-    """``now_s`` gives UTC of the clinic's world in s; ``machine_s`` that of the machine, which is for signing in alone."""
+    """``now_s`` gives UTC of the clinic's world in s; ``machine_s`` that of the machine, for signing in alone."""
 
     store: Store
     pumps: Pumps
     formulary: Formulary
     now_s: Callable[[], int]
     software: str
-    machine_s: Callable[[], int] = lambda: int(time.time())
+    machine_s: Callable[[], int] = field(default_factory=SteadyClock)
 
     def stamp(self, who: Who) -> Stamp:
         """What a row that is written now says of its making."""

@@ -1,7 +1,7 @@
 """The one way from the clinic to a pump: operations of the link service, and the link's own words for how they ended.
 
-Nothing here decides anything. Who owns keys and sequence numbers is the link service; whoever runs the clinic hands over
-a way to ask it (``Ask``).
+Nothing here decides anything. Who owns keys and sequence numbers is the link service; whoever runs the clinic hands
+over a way to ask it (``Ask``).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class LinkAway(Exception):  # noqa: N818 - one of the ends of asking, not a fault of the program
-    """The link service could not be asked, or does not know this pump. ``asked`` says whether something may have been done."""
+    """The link service could not be asked, or does not know this pump. ``asked``: something may have been done."""
 
     def __init__(self, message: str, *, asked: bool) -> None:
         super().__init__(message)
@@ -62,7 +62,7 @@ class Pumps:
         return cast("Result", self._ask("confirm", serial=serial, digest=_text(digest)))
 
     def command(self, operation: str, serial: str, **fields: object) -> Result:
-        """start, stop, single, prime, refill, clock, acknowledge, clear, alarm_test: fields as the catalogue has them."""
+        """start, stop, single, prime, refill, clock, acknowledge, clear, alarm_test, with the catalogue's fields."""
         return cast("Result", self._ask(operation, serial=serial, **fields))
 
     def resolve(self, serial: str, role: Role = Role.PROGRAMMER) -> tuple[Pending, ...] | Result:

@@ -32,4 +32,4 @@ class Who:
 
 
 SYSTEM = Who(0, "Thecal", frozenset())
-"""The clinic's own processes: readings by schedule, the projection of the board. They may nothing that a person decides."""
+"""The clinic's own processes: readings by schedule, the board. They may do nothing that a person decides."""

@@ -31,12 +31,17 @@ NEAR_S = 600
 """How long somebody stays near where nothing else is said: real seconds, or those of a test clock. Ours."""
 MOST_NEAR_S = 3600
 MOST_ADVANCE_S = 400 * 86_400
+MOST_EVER_NL = 1 << 40
 
 _FOR_EVER = MAX_TIME_S + 1
 
 _P = (SERIAL_FIELD,)
 _KIND = ("kind", Word(tuple(FaultKind)))
 _WHEN = Whole(0, MOST_TRUE_S)
+_ONLY_AT = ("only_at_nl", Optional(Whole(0, MOST_EVER_NL)))
+"""How much was ever moved this way before: where that has changed, the same movement was made already, and is not made
+again.
+"""
 
 OPERATIONS: tuple[Operation, ...] = (
     Operation("pumps"),
@@ -59,8 +64,8 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("truth", _P),
     Operation("heard", _P),
     Operation("tones", (*_P, ("after", Optional(Whole(0, MOST_TRUE_S), 0)))),
-    Operation("fill", (*_P, ("volume_nl", Whole(0, MAX_LEVEL_NL)))),
-    Operation("draw", _P),
+    Operation("fill", (*_P, ("volume_nl", Whole(0, MAX_LEVEL_NL)), _ONLY_AT)),
+    Operation("draw", (*_P, _ONLY_AT)),
     Operation("valve", _P),
     Operation("pair", (*_P, ("role", Word(tuple(Role))))),
     Operation("stop", (("sure", Truth()),)),
@@ -200,10 +205,16 @@ class Control:
         return {"tones": [asdict(tone) for tone in device.sounded_since(values["after"])]}
 
     def _fill(self, _pump: HostedPump, device: Device, values: Any) -> Answer:
+        moved = _moved_since(values["only_at_nl"], device.truth().filled_nl)
+        if moved is not None:
+            return moved
         device.fill(values["volume_nl"])
         return {"reservoir_nl": device.truth().reservoir_nl}
 
-    def _draw(self, _pump: HostedPump, device: Device, _values: Any) -> Answer:
+    def _draw(self, _pump: HostedPump, device: Device, values: Any) -> Answer:
+        moved = _moved_since(values["only_at_nl"], device.truth().drawn_nl)
+        if moved is not None:
+            return moved
         return {"drawn_nl": device.draw()}
 
     def _valve(self, _pump: HostedPump, device: Device, _values: Any) -> Answer:
@@ -214,6 +225,12 @@ class Control:
             raise NoPower(f"pump {pump.serial} has no power: it can make no key")
         key = pump.pair(Role(values["role"]))
         return {"serial": pump.serial, "role": key.role.value, "key": base64.b64encode(key.encode()).decode()}
+
+
+def _moved_since(only_at_nl: int | None, now_nl: int) -> Refusal | None:
+    if only_at_nl is None or only_at_nl == now_nl:
+        return None
+    return Refusal(Why.CANNOT, f"{now_nl:,} nL moved so far", f"{only_at_nl:,} nL: it was moved meanwhile")
 
 
 def _row(pump: HostedPump) -> dict[str, Any]:

@@ -59,10 +59,19 @@ def _hold_pump(folder: Path, serial: str) -> Hold:
 
 
 class Host:
-    """The pumps of one home in this process. ``pumps`` are those it runs; ``witness`` writes down every stroke."""
+    """The pumps of one home in this process. ``pumps`` are those it runs; ``witness`` writes down every stroke.
+
+    Where they ``rest``, the world stands still while no host runs, and a pump goes on in the second it was left in.
+    """
 
     def __init__(
-        self, home: Home, clock: RealClock | TestClock, *, disk_of: DiskOf = ground, witness: bool = False
+        self,
+        home: Home,
+        clock: RealClock | TestClock,
+        *,
+        disk_of: DiskOf = ground,
+        witness: bool = False,
+        rest: bool = False,
     ) -> None:
         self.home = home
         self.clock = clock
@@ -70,6 +79,7 @@ class Host:
         self.leaving = asyncio.Event()
         self._disk_of = disk_of
         self._witness = witness
+        self._rest = rest
         self._holds: dict[str, Hold] = {}
         self._moving = asyncio.Lock()
 
@@ -79,7 +89,9 @@ class Host:
         self._holds[serial] = _hold_pump(folder, serial)
         truth = folder / "strokes.jsonl" if self._witness else None
         disk = self._disk_of(folder)
-        pump = self.pumps[serial] = HostedPump(serial, disk, self.clock, self.home.address(serial), truth)
+        pump = self.pumps[serial] = HostedPump(
+            serial, disk, self.clock, self.home.address(serial), truth, rests=self._rest
+        )
         await pump.open()
 
     async def close(self) -> None:
@@ -127,11 +139,13 @@ async def run(
     *,
     disk_of: DiskOf = ground,
     witness: bool = False,
+    rest: bool = False,
     ready: Callable[[Host], None] | None = None,
 ) -> None:
     """Host pumps (all of the home where none is named) until SIGTERM, SIGINT or the owner's word.
 
-    ``speed`` is true seconds in each real one, 0 for a test clock; ``ready`` is called when all are on the radio.
+    ``speed`` is true seconds in each real one, 0 for a test clock, under which pumps may ``rest`` while no host runs;
+    ``ready`` is called when all are on the radio.
     InUseError where another process hosts this home or one of the pumps; OSError where the system is too small.
     """
     from thecal.rig.control import Control  # noqa: PLC0415 -- it needs the host's own type
@@ -143,7 +157,7 @@ async def run(
     wanted = home.serials() if serials is None else list(serials)
     try:
         raise_file_limit(len(wanted))
-        host = Host(home, open_clock(home.world, speed), disk_of=disk_of, witness=witness)
+        host = Host(home, open_clock(home.world, speed), disk_of=disk_of, witness=witness, rest=rest)
         server = LocalServer(home.rig_socket, Control(host).answer)
         loop = asyncio.get_running_loop()
         for ending in (signal.SIGTERM, signal.SIGINT):

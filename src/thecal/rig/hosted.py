@@ -22,6 +22,7 @@ from thecal.link.radio import Radio
 from thecal.link.roles import Field
 from thecal.pump.device import Device, NoPower, PowerCut
 from thecal.rig.home import write_private
+from thecal.rig.rest import lay_down, wake
 from thecal.rig.witness import Witness
 
 if TYPE_CHECKING:
@@ -52,10 +53,13 @@ _log = logging.getLogger(__name__)
 
 
 class HostedPump:
-    """One pump of a host. All of it runs in the host's event loop."""
+    """One pump of a host; all of it runs in the host's event loop. Where it ``rests``, leaving is no loss of power."""
 
-    def __init__(self, serial: str, disk: Disk, clock: Clock, address: Path, truth: Path | None = None) -> None:
+    def __init__(
+        self, serial: str, disk: Disk, clock: Clock, address: Path, truth: Path | None = None, *, rests: bool = False
+    ) -> None:
         self.serial = serial
+        self._rests = rests
         self._disk = disk
         self._clock = clock
         self._address = address
@@ -98,12 +102,15 @@ class HostedPump:
 
     def _leave(self, device: Device) -> None:
         device.advance(max(device.now_s, self._clock.now_s()))
-        if device.powered:
+        if self._rests:
+            lay_down(device, self._disk)
+        elif device.powered:
             device.settle()
         device.cut_power()
 
     def _start(self) -> None:
-        self._device = device = Device(self._disk, self._clock.now_s())
+        now_s = self._clock.now_s()
+        self._device = device = wake(self._disk, now_s) if self._rests else Device(self._disk, now_s)
         if self._truth is not None:
             if self._witness is not None:
                 self._witness.close()

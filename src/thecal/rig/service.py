@@ -22,10 +22,11 @@ from thecal.pump.core.program import RECORD_SIZE
 from thecal.rig.clock import WorldClock
 from thecal.rig.exchange import PATIENCE, RigExchange
 from thecal.rig.hold import Held, Hold, hold
+from thecal.rig.home import write_private
 from thecal.rig.host import InUseError
 from thecal.rig.keyring import Keyring
 from thecal.rig.late import hush_late_frames
-from thecal.rig.ledger import SqliteLedger
+from thecal.rig.ledger import LedgerError, SqliteLedger
 from thecal.rig.local import LocalClient, LocalServer, UnreachableError
 from thecal.rig.operations import SERIAL_FIELD, Operation, Optional, check
 from thecal.rig.refusal import Refusal, Why
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     from thecal.link.caller import Patience
     from thecal.link.interrogation import Interrogation
+    from thecal.link.ledger import Ledger
     from thecal.link.reading import Status
     from thecal.link.talk import Result
     from thecal.link.therapy_change import Proposal
@@ -89,9 +91,18 @@ Answer = dict[str, Any] | Refusal
 
 
 class LinkService:
-    """The service of one home. InUseError where another process is; LedgerError where the ledger cannot be used."""
+    """The service of one home. InUseError where another process is; LedgerError where the ledger cannot be used.
 
-    def __init__(self, home: Home, doing: str = "runs the link service", patience: Patience = PATIENCE) -> None:
+    Without a ``ledger`` it keeps one in the home's own folder; one that is handed in belongs to whoever opened it.
+    """
+
+    def __init__(
+        self,
+        home: Home,
+        doing: str = "runs the link service",
+        patience: Patience = PATIENCE,
+        ledger: Ledger | None = None,
+    ) -> None:
         self._home = home.ready()
         self._patience = patience
         self._clock = WorldClock(home.world)
@@ -99,7 +110,7 @@ class LinkService:
         try:
             self._keyring = Keyring(home.link / "keys")
             try:
-                self._ledger = SqliteLedger(home.link / "ledger.sqlite")
+                self._own = _own_ledger(home, elsewhere=ledger is not None)
             except BaseException:
                 self._keyring.close()
                 raise
@@ -109,6 +120,7 @@ class LinkService:
         except BaseException:
             self._held.release()
             raise
+        self._ledger: Ledger = self._own if ledger is None else ledger
         self._exchanges: dict[tuple[str, Role], RigExchange] = {}
         self._sessions: dict[tuple[str, Role], Session] = {}
 
@@ -116,7 +128,7 @@ class LinkService:
         """Let another process be the service."""
         for exchange in self._exchanges.values():
             await exchange.close()
-        self._ledger.close()
+        self._own.close()
         self._keyring.close()
         self._held.release()
 
@@ -166,6 +178,26 @@ def _hold_link(home: Home, doing: str) -> Hold:
     return held
 
 
+def _own_ledger(home: Home, *, elsewhere: bool) -> SqliteLedger:
+    """The ledger in the home's folder. LedgerError where two ledgers would not know of each other's commands."""
+    mark = home.link / "ledger-elsewhere"
+    if not elsewhere and mark.exists():
+        raise LedgerError(
+            "found a home whose ledger is kept in a clinic's record; allowed: the link service of that clinic alone; "
+            "next: start the clinic, which runs it"
+        )
+    own = SqliteLedger(home.link / "ledger.sqlite")
+    if elsewhere and any(own.pending(serial) for serial in home.serials()):
+        own.close()
+        raise LedgerError(
+            "found commands in the ledger of this home whose outcome is not known; allowed: a clinic's ledger in its "
+            "place when all of them are known; next: thecal link run, and read each pump"
+        )
+    if elsewhere and not mark.exists():
+        write_private(mark, b"The ledger of this home is kept in a clinic's record.\n", durable=True)
+    return own
+
+
 def _speaker(operation: str, values: dict[str, Any]) -> Role:
     if operation in {"bolus", "withdraw"}:
         return Role.PATIENT
@@ -175,15 +207,15 @@ def _speaker(operation: str, values: dict[str, Any]) -> Role:
 # What each operation asks of a session.
 
 
-async def _status(session: Session, _ledger: SqliteLedger, _serial: str, _values: dict[str, Any]) -> Answer:
+async def _status(session: Session, _ledger: Ledger, _serial: str, _values: dict[str, Any]) -> Answer:
     return _told("status", await session.status())
 
 
-async def _interrogate(session: Session, _ledger: SqliteLedger, _serial: str, values: dict[str, Any]) -> Answer:
+async def _interrogate(session: Session, _ledger: Ledger, _serial: str, values: dict[str, Any]) -> Answer:
     return _told("interrogation", await session.interrogate((values["after"], values["digest"])))
 
 
-async def _propose(session: Session, _ledger: SqliteLedger, _serial: str, values: dict[str, Any]) -> Answer:
+async def _propose(session: Session, _ledger: Ledger, _serial: str, values: dict[str, Any]) -> Answer:
     return _told("proposal", await session.propose(**values))
 
 
@@ -195,33 +227,33 @@ def _told(name: str, found: Status | Interrogation | Proposal | Result) -> Answe
 def _by(method: Callable[..., Awaitable[Result]]) -> Callable[..., Awaitable[Answer]]:
     """An operation that is one method of the session."""
 
-    async def ask(session: Session, _ledger: SqliteLedger, _serial: str, values: dict[str, Any]) -> Answer:
+    async def ask(session: Session, _ledger: Ledger, _serial: str, values: dict[str, Any]) -> Answer:
         return {"result": plain(await method(session, **values))}
 
     return ask
 
 
-async def _bolus(session: Session, _ledger: SqliteLedger, _serial: str, _values: dict[str, Any]) -> Answer:
+async def _bolus(session: Session, _ledger: Ledger, _serial: str, _values: dict[str, Any]) -> Answer:
     return {"answer": plain(await session.bolus())}
 
 
-async def _resolve(session: Session, _ledger: SqliteLedger, _serial: str, _values: dict[str, Any]) -> Answer:
+async def _resolve(session: Session, _ledger: Ledger, _serial: str, _values: dict[str, Any]) -> Answer:
     return {"commands": plain(await session.resolve())}
 
 
-async def _give_up(session: Session, _ledger: SqliteLedger, _serial: str, values: dict[str, Any]) -> Answer:
+async def _give_up(session: Session, _ledger: Ledger, _serial: str, values: dict[str, Any]) -> Answer:
     return {"result": plain(session.give_up(values["command"]))}
 
 
-async def _pending(_session: Session, ledger: SqliteLedger, serial: str, _values: dict[str, Any]) -> Answer:
+async def _pending(_session: Session, ledger: Ledger, serial: str, _values: dict[str, Any]) -> Answer:
     return {"commands": plain(ledger.pending(serial))}
 
 
-async def _history(_session: Session, ledger: SqliteLedger, serial: str, _values: dict[str, Any]) -> Answer:
+async def _history(_session: Session, ledger: Ledger, serial: str, _values: dict[str, Any]) -> Answer:
     return {"commands": plain(ledger.history(serial))}
 
 
-_DO: dict[str, Callable[[Session, SqliteLedger, str, dict[str, Any]], Awaitable[Answer]]] = {
+_DO: dict[str, Callable[[Session, Ledger, str, dict[str, Any]], Awaitable[Answer]]] = {
     "status": _status,
     "interrogate": _interrogate,
     "propose": _propose,
@@ -244,9 +276,14 @@ _DO: dict[str, Callable[[Session, SqliteLedger, str, dict[str, Any]], Awaitable[
 }
 
 
-async def serve_link(home: Home, patience: Patience = PATIENCE, ready: Callable[[], None] | None = None) -> None:
-    """Be the link service of a home until SIGTERM or SIGINT. InUseError where another process is."""
-    service = LinkService(home, patience=patience)
+async def serve_link(
+    home: Home, patience: Patience = PATIENCE, ready: Callable[[], None] | None = None, ledger: Ledger | None = None
+) -> None:
+    """Be the link service of a home until SIGTERM or SIGINT. InUseError where another process is.
+
+    ``ledger`` as ``LinkService`` takes it.
+    """
+    service = LinkService(home, patience=patience, ledger=ledger)
     server = LocalServer(home.service_socket, service.answer)
     leaving = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -1,20 +1,42 @@
-"""What runs beside the web process: the link service, and the rig with its virtual world. Both are asked over sockets."""
+"""What runs beside the web process: the link service, and the rig with its virtual world. Both are asked at sockets."""
 
 from __future__ import annotations
 
+import logging
+import threading
+import time
 from typing import TYPE_CHECKING, Any
 
-from thecal.clinic.pumps import LinkAway
+from thecal.clinic.formulary_versions import at_start
+from thecal.clinic.people.provider import provider_in
+from thecal.clinic.pumps import LinkAway, Pumps
+from thecal.clinic.record import Store, StoreError
+from thecal.clinic.refilling.hands import Moved
+from thecal.demonstration.moving import Moving
+from thecal.demonstration.scenario import FILE, read_scenario
+from thecal.formulary import load
+from thecal.rig.beside import Standing, read_note
+from thecal.rig.clock import WorldClock
 from thecal.rig.connect import ANSWER_S
 from thecal.rig.local import LocalClient, UnreachableError
 from thecal.rig.refusal import Refusal
 from thecal.rig.wire import told
+from thecal.web.house import House, Settings
 
 if TYPE_CHECKING:
+    from thecal.clinic.practice import Practice
     from thecal.rig.home import Home
 
 NEAR_S = 600
 """How long the programmer is held over a pump when somebody says so. Ours."""
+TICK_S = 5.0
+"""How often the seconds of the machine pass in the world of a demonstration. Ours."""
+MOST_TICK_S = 60
+"""What passes at most at once: a machine that slept does not wake up in another day. Ours."""
+NOTE = "processes.json"
+"""Where whoever keeps the processes of a clinic says how they are, in the folder of what runs now."""
+
+_log = logging.getLogger(__name__)
 
 
 class LinkAsk:
@@ -34,7 +56,7 @@ class LinkAsk:
         return told(found)
 
 
-class WorldAway(RuntimeError):
+class WorldAway(RuntimeError):  # noqa: N818 -- one of the ends of asking, not a fault of the program
     """The rig does not answer, or says no; the message says what to do next."""
 
 
@@ -71,10 +93,79 @@ class RigWorld:
         """Seconds until something happens next in any pump; an hour where the rig does not say."""
         return 3600
 
-    def draw(self, serial: str) -> int:
-        """Aspirate all that is in a reservoir, in nL."""
-        return int(self.ask("draw", serial=serial)["drawn_nl"])
+    def advance(self, seconds: int) -> None:
+        """Move a test clock on, with every pump."""
+        self.ask("advance", seconds=seconds)
 
-    def fill(self, serial: str, volume_nl: int) -> int:
-        """Put fluid into a reservoir; nL that are in it now."""
-        return int(self.ask("fill", serial=serial, volume_nl=volume_nl)["reservoir_nl"])
+    def moved(self, serial: str) -> Moved:
+        """What was ever filled into a reservoir and drawn out of it."""
+        truth = self.ask("truth", serial=serial)
+        return Moved(int(truth["filled_nl"]), int(truth["drawn_nl"]))
+
+    def draw(self, serial: str, only_at: int | None = None) -> int:
+        """Aspirate all that is in a reservoir, in nL; not again where more was drawn than ``only_at`` since."""
+        only = {} if only_at is None else {"only_at_nl": only_at}
+        return int(self.ask("draw", serial=serial, **only)["drawn_nl"])
+
+    def fill(self, serial: str, volume_nl: int, only_at: int | None = None) -> int:
+        """Put fluid into a reservoir; nL that are in it now. Not again where more was filled than ``only_at`` since."""
+        only = {} if only_at is None else {"only_at_nl": only_at}
+        return int(self.ask("fill", serial=serial, volume_nl=volume_nl, **only)["reservoir_nl"])
+
+
+class DemonstrationWorld(RigWorld):
+    """The world of a demonstration: when it moves, patients press, pumps are read, and the desk's tasks come due.
+
+    While this process runs, the seconds of the machine pass in it too, so that a lockout counts down before one's eyes.
+    """
+
+    def __init__(self, home: Home, practice: Practice) -> None:
+        super().__init__(home)
+        self._moving = Moving(read_scenario(FILE, practice.formulary), practice, LinkAsk(home), self)
+
+    def move(self, seconds: int) -> int:
+        """Move the clock on; UTC of the world after it."""
+        return self._moving.move(seconds)
+
+    def next_event_s(self) -> int:
+        """Seconds until just after what happens next."""
+        return self._moving.next_event_s()
+
+    def run_on(self) -> None:
+        """Let the machine's seconds pass in the world from now on."""
+        threading.Thread(target=self._run_on, name="demonstration clock", daemon=True).start()
+
+    def _run_on(self) -> None:
+        then = time.monotonic()
+        while True:
+            time.sleep(TICK_S)
+            passed_s = int(time.monotonic() - then)
+            then += passed_s
+            try:
+                self._moving.tick(min(passed_s, MOST_TICK_S))
+            except (WorldAway, LinkAway, StoreError) as away:
+                _log.info("the world stands still for now: %s", away)
+
+
+def open_house(
+    home: Home, record: str, software: str, origin: str, *, demonstration: bool, secure: bool = False
+) -> House:
+    """The clinic of a home as its web process holds it. StoreError where its record cannot be used."""
+    store = Store(record, make=False)
+    settings = Settings(origin, demonstration, secure, provider_in(home.folder))
+    clock = WorldClock(home.world)  # from its file: the time is known while the rig is away
+    house = House(store, Pumps(LinkAsk(home)), load(), clock.utc_s, software, settings=settings)
+    at_start(house)  # the formulary that was signed here, over what ships
+    house.beside = lambda: away(home)
+    house.world = RigWorld(home)
+    if demonstration:
+        world = DemonstrationWorld(home, house)
+        world.run_on()
+        house.world = world
+    return house
+
+
+def away(home: Home) -> tuple[str, ...]:
+    """What does not run beside the web process now, in words; empty where all of it does, or nobody keeps it."""
+    kept = read_note(home.run / NOTE)
+    return tuple(f"{one.what} {one.standing.value}" for one in kept if one.standing is not Standing.RUNNING)

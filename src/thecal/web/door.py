@@ -7,26 +7,39 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlsplit
 
 from fastapi import Request
 
+from thecal.clinic.people import signing_in
 from thecal.clinic.people.permissions import permissions
-from thecal.clinic.people.signing_in import signed_in
+from thecal.clinic.people.signing_in import LONGEST_S, SEEN_EVERY_S, Sitting, State, Visitor, sitting
+from thecal.clinic.record import StoreError
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from sqlalchemy.orm import Session
+    from starlette.responses import Response
 
+    from thecal.clinic.people.entering import Entered
     from thecal.clinic.record import Record
     from thecal.clinic.who import Who
     from thecal.web.house import House
 
 COOKIE = "thecal"
+KNOWN = "thecal-known"
+"""The mark of a browser in which somebody signed in before."""
+KNOWN_S = 180 * 86_400
+"""How long a browser keeps its mark. Ours."""
 
 
 class SignInFirst(Exception):  # noqa: N818 - one of the ends of a request, not a fault of the program
-    """Nobody is signed in: the page asks them to."""
+    """Nobody is signed in, or not wholly, or the screen is locked: the page asks for what is missing."""
+
+    def __init__(self, state: State = State.NOBODY) -> None:
+        super().__init__(state)
+        self.state = state
 
 
 class NotAllowed(Exception):  # noqa: N818 - as above
@@ -69,9 +82,11 @@ class Door:
     def __call__(self, request: Request) -> Visit:
         """The visit; SignInFirst or NotAllowed."""
         house = house_of(request)
-        who = who_is_there(request)
+        found = sitting_there(request)
+        who = found.who
         if who is None:
-            raise SignInFirst
+            raise SignInFirst(found.state)
+        _note_seen(request, found)
         if not who.may(self.action):
             raise NotAllowed(self.action, who)
         return Visit(request, house, who)
@@ -89,9 +104,68 @@ def house_of(request: Request) -> House:
 
 def who_is_there(request: Request) -> Who | None:
     """Who is signed in, None where nobody is."""
+    return sitting_there(request).who
+
+
+def sitting_there(request: Request) -> Sitting:
+    """What is known of the screen that a request comes from."""
     token = request.cookies.get(COOKIE)
     if not token:
-        return None
+        return Sitting(State.NOBODY)
     house = house_of(request)
+    machine_s = house.machine_s()
     with house.store.reading() as session:
-        return signed_in(session, token, house.machine_s())
+        found = sitting(session, token, machine_s)
+    if found.state is State.NOBODY and found.row is not None:
+        with house.store.noting() as session:
+            signing_in.end_ahead(session, machine_s)
+    return found
+
+
+def _note_seen(request: Request, found: Sitting) -> None:
+    """Write down that somebody is there; what a page asks for by itself (htmx, to be read) is nobody's doing."""
+    house = house_of(request)
+    now_s = house.machine_s()
+    by_itself = request.method == "GET" and "hx-request" in request.headers
+    if by_itself or found.row is None or now_s - found.row.seen_s < SEEN_EVERY_S:
+        return
+    try:
+        with house.store.noting() as session:
+            signing_in.seen(session, found.row, now_s)
+    except StoreError:
+        return  # a record that cannot be written to may still be read; the screen locks the earlier
+
+
+def visitor_of(request: Request) -> Visitor:
+    """Where a request comes from."""
+    address = request.client.host if request.client is not None else ""
+    browser = request.headers.get("user-agent", "")[:200]
+    return Visitor(address, browser, request.cookies.get(KNOWN, ""))
+
+
+def hold(response: Response, house: House, entered: Entered) -> Response:
+    """Give the browser the secret of a sign-in, and its mark where it is new: for this site, and for no script."""
+    secure = serves_https(house)
+    response.set_cookie(COOKIE, entered.token, max_age=LONGEST_S, httponly=True, samesite="strict", secure=secure)
+    if entered.known:
+        response.set_cookie(KNOWN, entered.known, max_age=KNOWN_S, httponly=True, samesite="strict", secure=secure)
+    return response
+
+
+def let_go(response: Response, house: House) -> Response:
+    """Take the secret of a sign-in from the browser."""
+    response.delete_cookie(COOKIE, httponly=True, samesite="strict", secure=serves_https(house))
+    return response
+
+
+def serves_https(house: House) -> bool:
+    """Whether browsers come by an encrypted way, so that cookies may be kept to it."""
+    return house.settings.secure_cookies or house.settings.origin.startswith("https://")
+
+
+def own_path(asked: str) -> str:
+    """A path of this clinic to go on to; its beginning where what was asked for is anything else."""
+    found = urlsplit(asked) if asked.startswith("/") and asked.isprintable() and len(asked) <= 2000 else None
+    if found is None or found.netloc or found.scheme or asked[1:2] in {"/", "\\"} or "\\" in found.path:
+        return "/"
+    return asked

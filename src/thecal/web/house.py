@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from thecal.clinic.practice import Practice
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from thecal.clinic.people.provider import Provider
+    from thecal.clinic.refilling.hands import Moved
 
 
 class World(Protocol):
@@ -20,10 +26,13 @@ class World(Protocol):
     def next_event_s(self) -> int:
         """Seconds until something happens next in any pump."""
 
-    def draw(self, serial: str) -> int:
-        """Aspirate all that is in the reservoir: nL that came out."""
+    def moved(self, serial: str) -> Moved:
+        """What was ever filled into the reservoir and drawn out of it."""
 
-    def fill(self, serial: str, volume_nl: int) -> int:
+    def draw(self, serial: str, only_at: int | None = None) -> int:
+        """Aspirate all that is in the reservoir: nL that came out. ``only_at`` as ``refilling.hands`` has it."""
+
+    def fill(self, serial: str, volume_nl: int, only_at: int | None = None) -> int:
         """Put fluid into the reservoir: nL that are in it now."""
 
 
@@ -34,6 +43,7 @@ class Settings:
     origin: str = "http://127.0.0.1:8080"
     demonstration: bool = False
     secure_cookies: bool = False
+    provider: Provider | None = None
 
 
 @dataclass
@@ -42,3 +52,5 @@ class House(Practice):
 
     world: World | None = None
     settings: Settings = field(default_factory=Settings)
+    beside: Callable[[], tuple[str, ...]] = tuple
+    """What does not run beside the web process now, in words."""

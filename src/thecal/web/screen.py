@@ -128,7 +128,13 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters.update(
-        moment=moment, day=day, age=age, begin_sentence=begin_sentence, zip_same=_alike, names_of=_names_of
+        moment=moment,
+        day=day,
+        as_day=date.fromisoformat,
+        age=age,
+        begin_sentence=begin_sentence,
+        zip_same=_alike,
+        names_of=_names_of,
     )
     made.globals["no_entries"] = Entries()
     return made

@@ -1,14 +1,25 @@
-"""What goes with every answer, and which requests are not taken up: pages of this origin alone, nothing inline."""
+"""What goes with every answer, and which requests are not taken up: pages of this origin alone, nothing inline.
+
+From the outside in: ``Headers`` on every answer, ``Faults`` where the program fails, ``Hosts`` and ``SameOrigin`` for
+who asks, ``Small`` for how much.
+"""
 
 from __future__ import annotations
 
+import logging
+import secrets
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers as HeaderMap
 from starlette.datastructures import MutableHeaders
-from starlette.responses import PlainTextResponse
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 POLICY = (
@@ -19,19 +30,26 @@ ALWAYS = {
     "content-security-policy": POLICY,
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
-    "referrer-policy": "no-referrer",
+    "referrer-policy": "same-origin",
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
-    "permissions-policy": "camera=(), microphone=(), geolocation=()",
+    "permissions-policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=()",
 }
+WITH_HTTPS = {"strict-transport-security": "max-age=31536000"}
+"""A year, as MDN and OWASP advise; only where the clinic is served that way."""
 SAFE = {"GET", "HEAD", "OPTIONS"}
+MOST_BODY = 1_000_000
+"""Bytes of one request. The largest form, an order, is a hundredth of it. Ours."""
+
+_LOG = logging.getLogger("thecal.web")
 
 
 class Headers:
     """Puts the headers of ALWAYS on every answer; what is not a file of ours is never stored by browsers."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, https: bool = False) -> None:
         self.app = app
+        self.always = {**ALWAYS, **(WITH_HTTPS if https else {})}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
@@ -43,19 +61,63 @@ class Headers:
         async def said(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                for name, value in ALWAYS.items():
+                for name, value in self.always.items():
                     headers.setdefault(name, value)
-                headers.setdefault("cache-control", "max-age=3600" if ours else "no-store")
+                kept = ours and message["status"] in {200, 206, 304}
+                headers.setdefault("cache-control", "max-age=3600" if kept else "no-store")
             await send(message)
 
         await self.app(scope, receive, said)
 
 
+class Faults:
+    """Where the program itself fails: a page with a number to quote, the rest in the log, nothing of it on the page."""
+
+    def __init__(self, app: ASGIApp, page: Callable[[Request, str], str]) -> None:
+        self.app = app
+        self.page = page
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        begun = False
+
+        async def said(message: Message) -> None:
+            nonlocal begun
+            begun = begun or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self.app(scope, receive, said)
+        except Exception:
+            if begun or scope["type"] != "http":
+                raise
+            number = secrets.token_hex(4)
+            _LOG.exception("fault %s at %s %s", number, scope["method"], scope["path"])
+            await HTMLResponse(self.page(Request(scope), number), 500)(scope, receive, send)
+
+
+class Hosts:
+    """Refuses requests to another name than the clinic's: a stranger's name that points here opens nothing."""
+
+    def __init__(self, app: ASGIApp, origin: str) -> None:
+        self.app = app
+        self.origin = origin
+        self.host = urlsplit(origin).netloc.casefold()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] == "http" and HeaderMap(scope=scope).get("host", "").casefold() != self.host:
+            said = f"This clinic is at {self.origin} and answers at no other name."
+            await PlainTextResponse(said, 400)(scope, receive, send)
+            return
+        await self.app(scope, receive, send)
+
+
 class SameOrigin:
     """Refuses what a page of another origin asks for: a request that changes something must say that it is ours.
 
-    Browsers send ``Sec-Fetch-Site`` or at least ``Origin``; a request that changes something and has neither, or another
-    one, is refused. Together with SameSite cookies this is the guard against forged requests.
+    Browsers send ``Sec-Fetch-Site`` or at least ``Origin``; a request that changes something and has neither, or
+    another one, is refused. Together with SameSite cookies this is the guard against forged requests.
     """
 
     def __init__(self, app: ASGIApp, origin: str) -> None:
@@ -75,3 +137,40 @@ class SameOrigin:
             return False
         origin = headers.get("origin")
         return origin == self.origin if origin is not None else site == "same-origin"
+
+
+class Small:
+    """Refuses requests of more than MOST_BODY bytes, by what they say of themselves and by what comes."""
+
+    def __init__(self, app: ASGIApp, most: int = MOST_BODY) -> None:
+        self.app = app
+        self.most = most
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        said = HeaderMap(scope=scope).get("content-length", "0")
+        if not said.isdigit() or int(said) > self.most:
+            await PlainTextResponse(self._said, 413)(scope, receive, send)
+            return
+        await self.app(scope, self._counted(receive), send)
+
+    def _counted(self, receive: Receive) -> Receive:
+        """What comes, until it is too much: then the answer is the same."""
+        came = 0
+
+        async def counted() -> Message:
+            nonlocal came
+            message = await receive()
+            came += len(message.get("body", b""))
+            if came > self.most:
+                raise HTTPException(413, self._said)
+            return message
+
+        return counted
+
+    @property
+    def _said(self) -> str:
+        return f"Found a request that is too large; allowed: up to {self.most:,} bytes; next: send less."

@@ -5,6 +5,7 @@ ones, which the database itself refuses to change, and *living* ones, whose pres
 whose every change leaves an act behind. The record knows no dose, no drug and no screen.
 """
 
-from thecal.clinic.record.store import Record, Store, StoreError
+from thecal.clinic.record.store import Record, Store
+from thecal.clinic.record.unusable import StoreError
 
 __all__ = ["Record", "Store", "StoreError"]

@@ -1,95 +1,88 @@
 """The audit chain: one link for each transaction, each bound to the one before by its digest.
 
-A link names every row that its transaction wrote, with the digest of that row, so that a row which was changed behind the
-program's back is found as surely as a link that was.
+A link names every row that its transaction wrote, with the digest of that row, so that a row which was changed behind
+the program's back is found as surely as a link that was. Digests are of what the database holds, column by column, and
+leave out what is empty: a column that is added later changes none of them.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from functools import cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import rfc8785
 from sqlalchemy import inspect, select
+from sqlalchemy.types import TypeDecorator
 
-from thecal.clinic.record.columns import Base, Exact, exact_text
+from thecal.clinic.record.columns import Base, Exact, Kept, Living, exact_text
 from thecal.clinic.record.tables import Audit, AuditHead
+from thecal.clinic.record.tables.linked import LinkCommand, LinkOutcome
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sqlalchemy import ColumnElement
     from sqlalchemy.orm import Session
 
 BEFORE_FIRST = bytes(32)
 _MOST = 2**53 - 1  # of whole numbers in canonical JSON
+_NOT_SAID = {"prev", "hash"}
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
-    """What a transaction says of itself."""
-
-    at_utc_s: int
-    machine_utc_s: int
-    by_person: int
-    action: str
-    patient_id: int | None
-    details: dict[str, Any]
-    rows: list[list[Any]]
-    software: str
-
-    def digest(self, seq: int, prev: bytes) -> bytes:
-        """SHA-256 of the link before and of this one in canonical JSON."""
-        said = {
-            "seq": seq,
-            "at_utc_s": self.at_utc_s,
-            "machine_utc_s": self.machine_utc_s,
-            "by_person": self.by_person,
-            "action": self.action,
-            "patient_id": self.patient_id,
-            "details": _plain(self.details),
-            "rows": self.rows,
-            "software": self.software,
-        }
-        return sha256(prev + rfc8785.dumps(said)).digest()
+def is_chained(kind: type[Base]) -> bool:
+    """Whether rows of a table are named in the chain: those that are kept, and those that live by revisions."""
+    return issubclass(kind, (Kept, Living, LinkCommand, LinkOutcome))
 
 
-def append(session: Session, link: Link) -> Audit:
-    """Append a link; the head is locked until the transaction ends, so that links follow one another."""
-    head = session.scalars(select(AuditHead).with_for_update()).one_or_none()
+def append(session: Session, link: Audit) -> Audit:
+    """Append a link, which says everything but its place; whoever calls is the only writer."""
+    head = session.get(AuditHead, 1)
     if head is None:
         head = AuditHead(one=1, seq=0, hash=BEFORE_FIRST)
         session.add(head)
-    seq, prev = head.seq + 1, head.hash
-    found = link.digest(seq, prev)
-    row = Audit(
-        seq=seq,
-        at_utc_s=link.at_utc_s,
-        machine_utc_s=link.machine_utc_s,
-        by_person=link.by_person,
-        action=link.action,
-        patient_id=link.patient_id,
-        details=link.details,
-        rows=link.rows,
-        software=link.software,
-        prev=prev,
-        hash=found,
-    )
-    session.add(row)
-    head.seq, head.hash = seq, found
-    return row
+    link.seq, link.prev = head.seq + 1, head.hash
+    link.hash = link_hash(head.hash, stored(link))
+    session.add(link)
+    head.seq, head.hash = link.seq, link.hash
+    session.flush()
+    return link
 
 
-def row_digest(row: Base) -> str:
-    """The digest of a row's content, as hex."""
-    mapper = inspect(type(row))
-    said = {}
-    for attribute in mapper.column_attrs:
-        said[attribute.key] = plain_column(attribute.columns[0], getattr(row, attribute.key))
-    return sha256(rfc8785.dumps(said)).hexdigest()
+def link_hash(prev: bytes, content: Mapping[str, Any]) -> bytes:
+    """SHA-256 of the link before and of what this one holds."""
+    return sha256(prev + canonical({name: v for name, v in content.items() if name not in _NOT_SAID})).digest()
+
+
+def row_digest(content: Mapping[str, Any]) -> str:
+    """SHA-256 of what a row holds, as hex."""
+    return sha256(canonical(content)).hexdigest()
+
+
+def canonical(content: Mapping[str, Any]) -> bytes:
+    """What a row holds in canonical JSON (RFC 8785): bytes as hex, numbers beyond 53 bits as text, nothing empty."""
+    return rfc8785.dumps({name: _plain(value) for name, value in content.items() if value is not None})
+
+
+def stored(row: Base) -> dict[str, Any]:
+    """What the database holds of a row that was written: text, whole numbers, bytes or nothing, by column."""
+    return {name: _bound(column, getattr(row, key)) for key, name, column in _columns(type(row))}
+
+
+@cache
+def _columns(kind: type[Base]) -> tuple[tuple[str, str, ColumnElement[Any]], ...]:
+    return tuple((a.key, a.columns[0].name, a.columns[0]) for a in inspect(kind).column_attrs)
+
+
+def _bound(column: ColumnElement[Any], value: Any) -> Any:
+    """A value as it goes to the database; both engines are given the same."""
+    if isinstance(column.type, TypeDecorator):
+        value = column.type.process_bind_param(value, None)  # type: ignore[arg-type]
+    return int(value) if isinstance(value, bool) else value
 
 
 def plain_column(column: ColumnElement[Any], value: Any) -> Any:
-    """A column's value as canonical JSON takes it: amounts as their exact number in the column's unit."""
+    """A column's value as acts keep it: amounts as their exact number in the column's unit."""
     if isinstance(column.type, Exact) and value is not None:
         return exact_text(value.number(column.type.unit))
     return _plain(value)
@@ -108,3 +101,9 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(v) for v in value]
     return str(value)
+
+
+def head_of(session: Session) -> tuple[int, bytes]:
+    """The number and the hash of the newest link; 0 before the first."""
+    head = session.scalars(select(AuditHead)).one_or_none()
+    return (0, BEFORE_FIRST) if head is None else (head.seq, head.hash)

@@ -1,7 +1,12 @@
-"""Bringing a record to the version of this software; what newer software wrote is refused."""
+"""Bringing a record to the version of this software; what newer software wrote is refused.
+
+A migration may add tables and columns that may be empty. It never rewrites a kept row: the digests in the audit chain
+leave out what is empty, and so still hold for rows of before.
+"""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,15 +14,17 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy import inspect
+
+from thecal.clinic.record.opening import APPLICATION, READS, WRITES
+from thecal.clinic.record.unusable import NewerRecordError, Trouble, trouble
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection, Engine
 
 _SCRIPTS = Path(__file__).with_name("migrations")
-
-
-class NewerRecordError(RuntimeError):
-    """The record was written by newer software than this."""
+_OURS = re.compile(r"\d{4}")
+HEAD = "head"
 
 
 def config() -> Config:
@@ -27,20 +34,50 @@ def config() -> Config:
     return found
 
 
-def migrate(engine: Engine) -> None:
-    """Run the migrations that are missing; NewerRecordError where the record is beyond all of them."""
-    settings = config()
-    script = ScriptDirectory.from_config(settings)
-    with engine.connect() as connection:
-        current = MigrationContext.configure(connection).get_current_revision()
-    known = {revision.revision for revision in script.walk_revisions()}
-    if current is not None and current not in known:
-        raise NewerRecordError(
-            f"found a record of version {current}; allowed: up to {script.get_current_head()}, which this software knows; "
-            "next: start it with the software that wrote it, or restore a backup of before"
-        )
-    if current == script.get_current_head():
+def newest() -> str:
+    """The version that this software makes."""
+    head = ScriptDirectory.from_config(config()).get_current_head()
+    assert head is not None  # noqa: S101 -- there is a first migration
+    return head
+
+
+def version_of(connection: Connection) -> str | None:
+    """The version of a record; None for an empty database; StoreError where it is another program's or newer."""
+    where = connection.engine.url.render_as_string()
+    tables = inspect(connection).get_table_names()
+    current = MigrationContext.configure(connection).get_current_revision() if tables else None
+    if current is None:
+        if tables:
+            raise trouble(Trouble.NOT_OURS, f"{len(tables)} tables of another program", where)
+        return None
+    if not _OURS.fullmatch(current):
+        raise trouble(Trouble.NOT_OURS, f"version {current!r}", where)
+    script = ScriptDirectory.from_config(config())
+    if current not in {revision.revision for revision in script.walk_revisions()}:
+        raise NewerRecordError(current, newest())
+    return current
+
+
+def migrate(engine: Engine, to: str = HEAD, within: Connection | None = None) -> None:
+    """Run the migrations that are missing, all or none; NewerRecordError where the record is beyond all of them.
+
+    ``within`` is a transaction that they become part of.
+    """
+    wanted = newest() if to == HEAD else to
+    if within is not None:
+        _upgrade(within, wanted)
         return
-    with engine.execution_options(thecal_writes=True).begin() as connection:
-        settings.attributes["connection"] = connection
-        command.upgrade(settings, "head")
+    with engine.execution_options(**READS).connect() as connection:
+        if version_of(connection) == wanted:
+            return
+    with engine.execution_options(**WRITES).begin() as connection:
+        if version_of(connection) != wanted:  # else another process did it, while this one waited
+            _upgrade(connection, wanted)
+
+
+def _upgrade(connection: Connection, wanted: str) -> None:
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION}")
+    settings = config()
+    settings.attributes["connection"] = connection
+    command.upgrade(settings, wanted)

@@ -1,41 +1,47 @@
 """Transactions on the record: who writes says so, and all of it is written or nothing.
 
 ``Store.writing`` gives a ``Record``; at the end of its block everything is written together with one link of the audit
-chain. An exception gives all of it up.
+chain. An exception gives all of it up. One writer is at work at a time, on either engine, so that what a transaction
+read still holds when it writes.
 """
 
 from __future__ import annotations
 
+import threading
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import create_engine, event, inspect
-from sqlalchemy.engine import make_url
+from sqlalchemy import event, inspect
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session as OrmSession
+from sqlalchemy.orm.attributes import flag_modified
 
 from thecal.clinic.record import chain
 from thecal.clinic.record.columns import Base, Living, Stamped
 from thecal.clinic.record.migrating import migrate
-from thecal.clinic.record.tables import Act
+from thecal.clinic.record.opening import READS, WRITES, address, engine_at, troubles
+from thecal.clinic.record.tables import Act, Audit
+from thecal.clinic.record.unusable import NewerRecordError, StoreError, Trouble
 from thecal.clinic.refused import EditedMeanwhile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import URL
+    from sqlalchemy.orm import SessionTransaction
 
     from thecal.clinic.who import Who
 
-BUSY_S = 10.0
-"""How long a writer waits for another one. Ours."""
+__all__ = ["NewerRecordError", "Record", "Stamp", "Store", "StoreError", "Trouble"]
+
+TRIES = 20
+TRY_AGAIN_S = 0.25
+"""So often, and so long apart, a database is asked that went away in the last step: it may be starting again. Ours."""
 
 R = TypeVar("R", bound=Base)
 L = TypeVar("L", bound=Living)
-
-
-class StoreError(RuntimeError):
-    """The record cannot be used: of a newer version, of another program, not reachable; the message says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +61,9 @@ class Record:
     def __init__(self, session: OrmSession, stamp: Stamp) -> None:
         self.session = session
         self.stamp = stamp
-        self._written: list[Base] = []
+        self._written: dict[tuple[str, tuple[Any, ...]], tuple[Base, str]] = {}
+        self._in_doubt = False
+        event.listen(session, "after_soft_rollback", self._taken_back)
 
     @property
     def who(self) -> Who:
@@ -73,6 +81,8 @@ class Record:
 
     def keep(self, row: R, **details: Any) -> R:
         """Write a new row. A living one leaves an act "made", with ``details`` beside its content."""
+        if not inspect(row).transient:
+            raise ValueError(f"found a {row.__tablename__} that is written already; allowed: a new one")
         if isinstance(row, Stamped):
             row.at_utc_s = self.stamp.at_utc_s
             row.by_person = self.stamp.who.person_id
@@ -81,8 +91,7 @@ class Record:
         if isinstance(row, Living):
             row.revision = 1
         self.session.add(row)
-        self.session.flush()
-        self._written.append(row)
+        self._wrote(row)
         if isinstance(row, Living):
             self._act_of(row, "made", {**_content(row), **details})
         return row
@@ -92,17 +101,19 @@ class Record:
     ) -> L:
         """Change a living row by one revision, and leave an act ``kind`` with what is new and ``details``.
 
-        EditedMeanwhile where the row is no longer at revision ``seen``, the one that the person looked at.
+        The row was read in this transaction, else ValueError. EditedMeanwhile where it is no longer at revision
+        ``seen``, the one that the person looked at.
         """
+        if row not in self.session:
+            raise ValueError(f"found {_name(row)} of another transaction; allowed: one that this transaction read")
         now = row.revision
         if seen is not None and seen != now:
             raise EditedMeanwhile(_name(row), seen, now)
         for name, value in new.items():
             setattr(row, name, value)
+            flag_modified(row, name)  # a structure that was changed in its place looks unchanged
         row.revision = now + 1
-        self.session.flush()
-        if row not in self._written:
-            self._written.append(row)
+        self._wrote(row)
         content = _content(row)
         self._act_of(row, kind, {**{name: content[name] for name in new}, **(details or {})})
         return row
@@ -134,9 +145,45 @@ class Record:
             )
         )
 
+    def _wrote(self, row: Base) -> None:
+        """Send a row to the database, and remember what of it is there now."""
+        self.session.flush()
+        if chain.is_chained(type(row)):
+            key = row.__tablename__, tuple(inspect(row).identity or ())
+            self._written[key] = row, chain.row_digest(chain.stored(row))
+
+    def _taken_back(self, _session: OrmSession, _ended: SessionTransaction) -> None:
+        self._in_doubt = True
+
+    def _look_again(self) -> None:
+        """After a savepoint was taken back: which rows are there after all, and what they hold."""
+        rows, self._written = [row for row, _ in self._written.values()], {}
+        for row in rows:
+            if inspect(row).persistent:
+                self.session.refresh(row)
+                self._wrote(row)
+        self._in_doubt = False
+
     def rows(self) -> list[list[Any]]:
         """What was written, with the digest of each row."""
-        return [[row.__tablename__, _key(row), chain.row_digest(row)] for row in self._written]
+        if self._in_doubt:
+            self._look_again()
+        return [[table, list(key), digest] for (table, key), (_, digest) in self._written.items()]
+
+    def link(self, action: str, patient_id: int | None, details: dict[str, Any]) -> Audit:
+        """Append the link of this transaction, which is the last thing that it writes."""
+        self.session.flush()
+        link = Audit(
+            at_utc_s=self.stamp.at_utc_s,
+            machine_utc_s=self.stamp.machine_utc_s,
+            by_person=self.stamp.who.person_id,
+            action=action,
+            patient_id=patient_id,
+            details=details,
+            rows=self.rows(),
+            software=self.stamp.software,
+        )
+        return chain.append(self.session, link)
 
 
 def _content(row: Base) -> dict[str, Any]:
@@ -151,26 +198,26 @@ def _content(row: Base) -> dict[str, Any]:
 _STAMPS = {"id", "at_utc_s", "by_person", "software", "formulary", "revision"}
 
 
-def _key(row: Base) -> list[Any]:
-    return list(inspect(row).identity or ())
-
-
 def _name(row: Living) -> str:
     return f"{row.__tablename__.replace('_', ' ')} {row.id}"
 
 
 class Store:
-    """The record at one address. StoreError where it cannot be used.
+    """The record at one address. StoreError where it cannot be used, from every method.
 
-    ``url`` is as SQLAlchemy has it: ``sqlite:///clinic.sqlite`` or ``postgresql+psycopg://...``. Migrations run when it is
-    opened; a record that newer software wrote is refused.
+    ``url`` is as SQLAlchemy has it: ``sqlite:///clinic.sqlite`` or ``postgresql+psycopg://...``. Migrations run when it
+    is opened; a record that newer software wrote is refused. Without ``make`` a file that is not there is refused too.
     """
 
-    def __init__(self, url: str) -> None:
-        self.url = make_url(url)
-        self.engine = _engine(url)
+    def __init__(self, url: str | URL, *, make: bool = True) -> None:
+        self.url = address(url)
+        self.engine = engine_at(self.url, make=make)
+        self._writes = self.engine.execution_options(**WRITES)
+        self._reads = self.engine.execution_options(**READS)
+        self._here = threading.local()
         try:
-            migrate(self.engine)
+            with troubles(self.url):
+                migrate(self.engine)
         except BaseException:
             self.engine.dispose()
             raise
@@ -186,51 +233,81 @@ class Store:
 
     @contextmanager
     def writing(self, stamp: Stamp, action: str, patient_id: int | None = None, **details: Any) -> Iterator[Record]:
-        """One transaction with one link of the audit chain; everything is written at the end, or nothing."""
-        with OrmSession(self.engine.execution_options(thecal_writes=True), expire_on_commit=False) as session:
-            with session.begin():
-                record = Record(session, stamp)
-                yield record
-                session.flush()
-                link = chain.Link(
-                    stamp.at_utc_s,
-                    stamp.machine_utc_s,
-                    stamp.who.person_id,
-                    action,
-                    patient_id,
-                    details,
-                    record.rows(),
-                    stamp.software,
-                )
-                chain.append(session, link)
+        """One transaction with one link of the audit chain; everything is written at the end, or nothing.
+
+        A StoreError of code NOT_KNOWN says that the answer to the last step was lost and could not be found out.
+        """
+        with self._alone() as session:
+            record = Record(session, stamp)
+            yield record
+            link = record.link(action, patient_id, details)
+            self._commit(session, link.seq, link.hash)
+
+    @contextmanager
+    def noting(self) -> Iterator[OrmSession]:
+        """One transaction without a link, for what is no part of the account: sign-ins, numbers, projections.
+
+        ValueError for a row of a table that the chain watches; StoreError as from ``writing``.
+        """
+        with self._alone() as session:
+            event.listen(session, "before_flush", _nothing_chained)
+            yield session
+            session.flush()
+            self._commit(session)
 
     @contextmanager
     def reading(self) -> Iterator[OrmSession]:
-        """A look at the record as it is at one instant."""
-        with OrmSession(self.engine, expire_on_commit=False) as session, session.begin():
+        """A look at the record as it is at one instant; nothing can be written."""
+        with troubles(self.url), OrmSession(self._reads, expire_on_commit=False) as session:
             yield session
 
+    @contextmanager
+    def _alone(self) -> Iterator[OrmSession]:
+        """A session that is the only writer, before anything is read in it. RuntimeError within another one."""
+        if getattr(self._here, "writes", False):
+            raise RuntimeError("found a transaction within another one, for which it would wait for ever")
+        with troubles(self.url), OrmSession(self._writes, expire_on_commit=False) as session:
+            session.connection()
+            self._here.writes = True
+            try:
+                yield session
+            finally:
+                self._here.writes = False
 
-def _engine(url: str) -> Engine:
-    where = make_url(url)
-    if where.get_backend_name() == "postgresql":
-        return create_engine(where, pool_size=10, max_overflow=20, pool_pre_ping=True)
-    engine = create_engine(
-        where, connect_args={"timeout": BUSY_S, "check_same_thread": False}, pool_size=10, max_overflow=20
+    def _commit(self, session: OrmSession, seq: int = 0, found: bytes = b"") -> None:
+        """Make it durable; where the database went away just then, find out what became of it."""
+        try:
+            session.commit()
+        except DBAPIError as lost:
+            if lost.connection_invalidated and not seq:
+                raise _not_known() from lost
+            if not lost.connection_invalidated or not self._came_through(seq, found):
+                raise
+
+    def _came_through(self, seq: int, found: bytes) -> bool:
+        """Whether a transaction whose answer was lost was written. As a writer, this waits until it can be told."""
+        for left in reversed(range(TRIES)):
+            try:
+                with OrmSession(self._writes) as session:
+                    link = session.get(Audit, seq)
+                    return link is not None and link.hash == found
+            except DBAPIError as gone:
+                if not left:
+                    raise _not_known() from gone
+                time.sleep(TRY_AGAIN_S)
+        raise AssertionError("every try ends above")
+
+
+def _not_known() -> StoreError:
+    return StoreError(
+        Trouble.NOT_KNOWN,
+        "that the database went away in the last step of writing",
+        "a transaction whose end is known",
+        "look whether what you entered is there before you enter it again",
     )
 
-    @event.listens_for(engine, "connect")
-    def _prepare(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None  # SQLAlchemy begins transactions, below, and not the driver
-        cursor = connection.cursor()
-        cursor.execute("PRAGMA journal_mode = WAL")
-        cursor.execute("PRAGMA synchronous = FULL")
-        cursor.execute("PRAGMA foreign_keys = ON")
-        cursor.close()
 
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        writes = connection.get_execution_options().get("thecal_writes")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-    return engine
+def _nothing_chained(session: OrmSession, _context: Any, _instances: Any) -> None:
+    for row in (*session.new, *session.dirty, *session.deleted):
+        if chain.is_chained(type(row)):
+            raise ValueError(f"found a {row.__tablename__}; allowed: tables that are no part of the account")

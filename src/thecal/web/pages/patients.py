@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from thecal.clinic import charting, observing, opioids, patients
+from thecal.clinic import charting, folding, observing, opioids, patients
 from thecal.clinic.record.tables import Patient
 from thecal.pump.families import load_families
 from thecal.therapy.order import Indication
@@ -79,6 +79,13 @@ class OpioidForm(BaseModel):
     route: Words = ""
     from_day: Words = ""
     per_day: Words = ""
+
+
+class TaperForm(BaseModel):
+    """A plan to come down: a line for each step."""
+
+    taper_drug: Words = ""
+    steps: Words = ""
 
 
 @router.get("/patients", response_class=HTMLResponse)
@@ -198,6 +205,23 @@ def opioid(
     return go(f"/patients/{patient_id}#opioids")
 
 
+@router.post(
+    "/patients/{patient_id}/taper",
+    response_class=RedirectResponse,
+    status_code=303,
+    responses={**WRONG, **MISSING},
+)
+def taper(
+    visit: Annotated[Visit, Depends(may("program.write"))], patient_id: int, form: Annotated[TaperForm, Form()]
+) -> Response:
+    """Write down a plan to come down from an opioid by mouth or patch."""
+    _patient(visit, patient_id)
+    made = opioids.plan_taper(visit.house, visit.who, patient_id, drug=form.taper_drug, steps=form.steps)
+    if isinstance(made, tuple):
+        return _chart(visit, patient_id, "saw the chart", 422, tapered=Entries(form.model_dump(), made))
+    return go(f"/patients/{patient_id}#opioids")
+
+
 @router.get("/patients/{patient_id}/days", response_class=HTMLResponse, responses=MISSING)
 def days(
     visit: Annotated[Visit, Depends(may("patient.see"))],
@@ -225,7 +249,7 @@ def profile(
     with visit.writing("saw the profile", patient_id):
         pass
     with visit.reading() as db:
-        found = charting.profile(db, visit.house, patient, days if days in charting.SPANS else 14, weekdays)
+        found = folding.profile(db, visit.house, patient, days if days in folding.SPANS else 14, weekdays)
     return render(visit, "patients/profile.html", patient=patient, profile=found)
 
 
@@ -258,7 +282,7 @@ def _chart(visit: Visit, patient_id: int, action: str, status: int = 200, **entr
         pass
     with visit.reading() as db:
         found = charting.chart(db, visit.house, patient_or_404(db, patient_id))
-    context = {"observed": Entries(), "taken": Entries(), **entries}
+    context = {"observed": Entries(), "taken": Entries(), "tapered": Entries(), **entries}
     return render(
         visit, "patients/chart.html", status, chart=found, kinds=observing.kinds(), table=opioids.table(), **context
     )

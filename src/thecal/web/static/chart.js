@@ -9,12 +9,14 @@
 //
 // data-chart: "steps" (a value holds until the next row; data-until is where the last one ends) or "lines".
 // data-x: "clock" (s of a day), "hours" (s since the beginning), "time" (Unix s; data-zone names the clinic's zone).
-// data-line of a column: solid, outline, dashed, dotted, points; low and high (with data-of="2", the column of its line)
+// data-from and data-until, where both stand on a chart of lines, are the ends of the time axis.
+// data-line of a column: solid, outline, dashed, dotted, points, hollow and faint (points too); low and high (with data-of="2", the column of its line)
 // make a band. A column without data-line is not drawn and is read aloud. Needs uPlot.
 "use strict";
 (() => {
   const COLORS = { light: ["#0b4f6c", "#8a3b12", "#3d3a8c", "#4a5a12"], dark: ["#8fd3ee", "#ffb38a", "#b9b6ff", "#cfe08a"] };
-  const DASH = { solid: [], outline: [10, 4], dashed: [10, 4], dotted: [2, 4], points: [] };
+  const DASH = { solid: [], outline: [10, 4], dashed: [10, 4], dotted: [2, 4], points: [], hollow: [], faint: [] };
+  const POINTS = new Set(["points", "hollow", "faint"]);
   const dark = () => document.documentElement.dataset.bsTheme === "dark";
   const number = (text) => {
     const found = /-?[0-9][0-9,]*(\.[0-9]+)?/.exec(text);
@@ -44,6 +46,10 @@
     if (kind === "hours") return (u, at) => at.map((s) => `${Number((s / 3600).toFixed(2))} h`);
     const shown = new Intl.DateTimeFormat("en-GB", { timeZone: zone || "UTC", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
     return (u, at) => at.map((s) => shown.format(new Date(s * 1000)).replace(",", ""));
+  }
+  function hours(zone) {
+    const shown = new Intl.DateTimeFormat("en-GB", { timeZone: zone || "UTC", hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+    return (u, at) => at.map((s) => shown.format(new Date(s * 1000)));
   }
   const HOURS = [1, 2, 3, 4, 6, 12, 24, 48, 72, 168].map((h) => h * 3600);
 
@@ -83,8 +89,8 @@
         stroke: color(s),
         width: edge ? 1 : s.line === "solid" ? 3 : 2,
         dash: edge ? [2, 4] : DASH[s.line],
-        paths: s.line === "points" ? () => null : stepped,
-        points: { show: s.line === "points", size: 9, fill: color(s) },
+        paths: POINTS.has(s.line) ? () => null : stepped,
+        points: { show: POINTS.has(s.line), size: 10, width: 2, fill: s.line === "points" ? color(s) : s.line === "faint" ? "#8888" : "transparent" },
         fill: steps && s.line === "solid" ? `${color(s)}22` : undefined,
       };
     });
@@ -95,8 +101,11 @@
     });
     for (const s of lines) {
       const item = document.createElement("li");
-      item.innerHTML = '<svg width="44" height="10" aria-hidden="true"><line x1="0" y1="5" x2="44" y2="5"></line></svg><span></span>';
-      const sample = item.querySelector("line");
+      item.innerHTML = POINTS.has(s.line)
+        ? '<svg width="16" height="12" aria-hidden="true"><circle cx="7" cy="6" r="4"></circle></svg><span></span>'
+        : '<svg width="44" height="10" aria-hidden="true"><line x1="0" y1="5" x2="44" y2="5"></line></svg><span></span>';
+      const sample = item.querySelector("line, circle");
+      if (POINTS.has(s.line)) sample.setAttribute("fill", s.line === "points" ? color(s) : s.line === "faint" ? "#8888" : "none");
       sample.setAttribute("stroke", color(s));
       sample.setAttribute("stroke-width", s.line === "solid" ? "4" : "2");
       if (DASH[s.line].length) sample.setAttribute("stroke-dasharray", DASH[s.line].join(" "));
@@ -123,9 +132,14 @@
         height: options.height || 260,
         legend: { show: false },
         cursor: { y: false, drag: { x: false, y: false }, points: { size: 8 } },
-        scales: { x: { time: false }, y: { range: () => [0, top * 1.02] } },
+        scales: { x: options.from === undefined ? { time: false } : { time: false, range: () => [options.from, data.until] }, y: { range: () => [0, top * 1.02] } },
         axes: [
-          { stroke: ink, grid, values: ticks(options.x, options.zone), incrs: options.x === "time" ? undefined : HOURS, space: options.x === "time" ? 110 : 50 },
+          options.from === undefined
+            ? { stroke: ink, grid, values: ticks(options.x, options.zone), incrs: options.x === "time" ? undefined : HOURS, space: options.x === "time" ? 110 : 50 }
+            : { stroke: ink, grid, values: hours(options.zone), splits: (u) => {
+                const step = u.width < 600 ? 21600 : 10800;
+                return Array.from({ length: Math.floor((data.until - options.from) / step) + 1 }, (_, n) => options.from + n * step);
+              } },
           { stroke: ink, grid, size: 70, label: options.unit, labelSize: 20, values: (u, at) => at.map((y) => (y === 0 ? "0" : String(Number(y.toPrecision(6))))) },
         ],
         series: [{}, ...series],
@@ -167,6 +181,7 @@
     if (said.until !== undefined) data.until = Number(said.until);
     draw(host, data, {
       kind: said.chart, x: said.x || "clock", zone: said.zone, unit: said.unit || "", scale: said.scale, source: said.source,
+      from: said.from === undefined ? undefined : Number(said.from),
       top: said.top ? Number(said.top) : undefined, height: said.height ? Number(said.height) : undefined,
       label: table.caption ? table.caption.textContent.trim() : "",
     });

@@ -70,9 +70,11 @@
   const tables = () => document.querySelectorAll(".steps-table");
   function begin() {
     tables().forEach(show);
-    document.addEventListener("change", (event) => {
+    document.addEventListener("input", (event) => {
       const table = event.target.closest && event.target.closest(".steps-table");
       if (table) show(table);
+    });
+    document.addEventListener("change", (event) => {
       if (event.target.id === "f-program.base" || event.target.id === "f-program.days") {
         const button = document.getElementById("press-show");
         if (button) button.click();

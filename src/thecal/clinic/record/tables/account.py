@@ -34,12 +34,12 @@ class Act(Kept):
 class Audit(Base):
     """One link of the audit chain: what one transaction wrote, or what somebody saw.
 
-    ``hash`` is SHA-256 of ``prev`` and the canonical JSON of the other columns; ``rows`` names each row written with the
-    digest of its content. ``machine_utc_s`` is the machine's clock, beside the clinic's world in ``at_utc_s``.
+    ``hash`` is SHA-256 of ``prev`` and the canonical JSON of the other columns; ``rows`` names each row written with
+    the digest of its content. ``machine_utc_s`` is the machine's clock, beside the clinic's world in ``at_utc_s``.
     """
 
     seq: Mapped[int] = mapped_column(Whole, primary_key=True, autoincrement=False)
-    at_utc_s: Mapped[int] = mapped_column(Whole)
+    at_utc_s: Mapped[int] = mapped_column(Whole, index=True)
     machine_utc_s: Mapped[int] = mapped_column(Whole)
     by_person: Mapped[int] = mapped_column(Whole, index=True)
     action: Mapped[str] = mapped_column(Words)

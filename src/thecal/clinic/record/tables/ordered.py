@@ -10,7 +10,7 @@ from thecal.clinic.record.columns import Kept, Living, Structure, Whole, Words, 
 
 
 class Mixture(Kept):
-    """What is mixed: each drug with its strength, as exact amounts in text. ``key`` is the same for the same mixture."""
+    """What is mixed: each drug with its strength, as exact amounts in text; the same mixture has the same ``key``."""
 
     key: Mapped[str] = mapped_column(Words, unique=True)
     ingredients: Mapped[Any] = mapped_column(Structure)

@@ -17,6 +17,7 @@ class Patient(Living):
 
     ``number`` is the clinic's own; ``search`` is names and number in small letters, for lookups. ``risks`` are words
     that the board shows (distance, language, missed visits, deep implant). ``reference`` goes into order and pump.
+    ``in_feeds`` says whether visits may stand in calendars.
     """
 
     number: Mapped[str] = mapped_column(Words, unique=True)
@@ -36,6 +37,7 @@ class Patient(Living):
     contraindications: Mapped[Any] = mapped_column(Structure, nullable=True)
     weight_g: Mapped[int | None] = mapped_column(Whole)
     active: Mapped[bool] = mapped_column(YesNo, default=True)
+    in_feeds: Mapped[bool] = mapped_column(YesNo, default=True)
 
 
 class Implant(Living):
@@ -65,8 +67,8 @@ class Implant(Living):
 class Observation(Kept):
     """Something that was seen, measured or said: pain, sedation, gait, mood, a crisis sign, a symptom.
 
-    ``kind`` is a word of ``clinic.observing``; ``value`` is as it was entered, ``unit`` its scale. ``seen_utc_s`` is when it was
-    seen, which may be earlier than when it was written down.
+    ``kind`` is a word of ``clinic.observing``; ``value`` is as it was entered, ``unit`` its scale. ``seen_utc_s`` is
+    when it was seen, which may be earlier than when it was written down.
     """
 
     __table_args__ = (Index(None, "patient_id", "kind", "seen_utc_s"), {"sqlite_strict": True})
@@ -91,3 +93,15 @@ class SystemicOpioid(Kept):
     per_day: Mapped[Mass] = mapped_column(Exact(Mass, "mg"))
     factor: Mapped[str | None] = mapped_column(Words)
     table: Mapped[str] = mapped_column(Words)
+
+
+class Taper(Living):
+    """A plan to come down from an opioid by mouth or patch: from which day on how much a day, as a physician wrote it.
+
+    ``steps`` are pairs of a day (year first) and an amount as text; ``state`` is planned or given up.
+    """
+
+    patient_id: Mapped[int] = mapped_column(of("patient"), index=True)
+    drug: Mapped[str] = mapped_column(Words)
+    steps: Mapped[Any] = mapped_column(Structure)
+    state: Mapped[str] = mapped_column(Words)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from sqlalchemy import Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from thecal.clinic.record.columns import Kept, Living, Structure, Whole, Words, of
@@ -12,10 +13,22 @@ from thecal.clinic.record.columns import Kept, Living, Structure, Whole, Words, 
 class Session(Living):
     """One sitting at one pump: it begins with an interrogation and ends with a word about how the pump was left.
 
-    ``workflow`` is a word of ``clinic.workflow``; ``step`` the step where it stands; ``state`` open, closed or given up.
-    ``parent`` is the session before it at this pump, so that sessions form a tree. ``entered`` holds what was entered and
-    not yet sent: it is a draft, and nothing of it is true of the pump.
+    ``workflow`` is a word of ``clinic.workflow``; ``step`` the step where it stands; ``state`` open, closed or given
+    up. ``parent`` is the session before it at this pump, so that sessions form a tree. ``entered`` holds what was
+    entered and not yet sent: it is a draft, and nothing of it is true of the pump. ``person_id`` is who works in it
+    now, ``reading_id`` the interrogation that everything in it rests on. A pump has at most one open session.
     """
+
+    __table_args__ = (
+        Index(
+            "ix_session_one_open_at_a_pump",
+            "serial",
+            unique=True,
+            sqlite_where=text("state = 'open'"),
+            postgresql_where=text("state = 'open'"),
+        ),
+        {"sqlite_strict": True},
+    )
 
     patient_id: Mapped[int] = mapped_column(of("patient"), index=True)
     serial: Mapped[str] = mapped_column(Words, index=True)
@@ -24,6 +37,8 @@ class Session(Living):
     state: Mapped[str] = mapped_column(Words, index=True)
     parent: Mapped[int | None] = mapped_column(Whole)
     entered: Mapped[Any] = mapped_column(Structure, default=dict)
+    person_id: Mapped[int] = mapped_column(Whole, default=0)
+    reading_id: Mapped[int | None] = mapped_column(Whole)
     ended_utc_s: Mapped[int | None] = mapped_column(Whole)
 
 
@@ -55,7 +70,8 @@ class NearMiss(Kept):
 class DoubleCheck(Kept):
     """A second person entered the key values without seeing the first entry; the machine compared both.
 
-    ``matched`` is 1 where all were the same. ``first`` and ``second`` are what each entered. ``by_person`` is the second.
+    ``matched`` is 1 where all were the same. ``first`` and ``second`` are what each entered. ``by_person`` is the
+    second.
     """
 
     patient_id: Mapped[int] = mapped_column(of("patient"), index=True)
@@ -70,8 +86,8 @@ class DoubleCheck(Kept):
 class Watch(Living):
     """Watching a patient after a refill, a bridge, a bolus or a restart: from when, until when, what at which times.
 
-    ``begins_utc_s`` is when the new drug arrives at the tip, not when somebody pressed send. ``plan`` lists what is to be
-    looked at and when; what was seen are observations with this ``watch_id``.
+    ``begins_utc_s`` is when the new drug arrives at the tip, not when somebody pressed send. ``plan`` lists what is
+    to be looked at and when; what was seen are observations with this ``watch_id``.
     """
 
     patient_id: Mapped[int] = mapped_column(of("patient"), index=True)

@@ -1,0 +1,264 @@
+"""The residual of a refill: what the pump's account and the program say should be left, what came out, and why they
+differ.
+
+Nothing here ever says that all is well: a fill beside the reservoir can leave an unremarkable residual.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select
+
+from thecal.clinic.programming.order_text import parsed_by
+from thecal.clinic.record.tables import LogRecord
+from thecal.clinic.refilling.entries import entry, volume_of
+from thecal.clinic.workflow import Step
+from thecal.formulary.limits import Source
+from thecal.pump.core.codes import E_BOLUS_CUT, E_BOLUS_END
+from thecal.pump.wall_clock import PumpClock
+from thecal.quantities import Volume, percent_text
+from thecal.therapy.bridge import plan_bridge
+from thecal.therapy.files import OrderFile
+from thecal.therapy.pattern import elapsed
+from thecal.therapy.published import published
+from thecal.therapy.refill import account, programmed_volume
+from thecal.therapy.refusal import Refusal
+from thecal.therapy.residual import Cause, GapReport, Trend, Visit, gap_report, trend
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from sqlalchemy.orm import Session
+
+    from thecal.clinic.record.tables import ProgramRun
+    from thecal.clinic.refilling.case import Case
+    from thecal.therapy.order import Order
+
+_FILE = Path(__file__).with_name("gap.toml")
+_CODES = {
+    Cause.POCKET_FILL: "pocket fill",
+    Cause.WRONG_VOLUME: "wrong volume",
+    Cause.OVER_INFUSION: "over-infusion",
+    Cause.INCOMPLETE_ASPIRATION: "incomplete aspiration",
+    Cause.LEAK: "leak",
+    Cause.DIVERSION: "diversion",
+    Cause.UNDER_INFUSION: "under-infusion",
+    Cause.CATHETER: "catheter",
+    Cause.STOPPED: "stopped",
+    Cause.ADDED: "added",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """What to do about one cause, and who says so."""
+
+    what: str
+    source: Source
+
+
+@cache
+def advice() -> Mapping[Cause, Advice]:
+    """What to do about every cause; KeyError where the file leaves one out."""
+    rows = {row["cause"]: row for row in tomllib.loads(_FILE.read_text("utf-8"))["cause"]}
+    return {c: Advice(rows[code]["what"], Source(**rows[code]["source"])) for c, code in _CODES.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What should be left: by the pump's own account, and by the program since the last fill.
+
+    Each is None where it is not known; ``why`` says why the program's is not. ``since_utc_s`` is when the last fill
+    was.
+    """
+
+    by_pump: Volume | None
+    by_program: Volume | None
+    programmed: Volume | None
+    filled: Volume | None
+    since_utc_s: int | None
+    why: str = ""
+
+    @property
+    def shown(self) -> Volume | None:
+        """What the gap is counted from: the pump's own account, else the program's."""
+        return self.by_program if self.by_pump is None else self.by_pump
+
+
+def expected(case: Case, db: Session) -> Expected:
+    """What should be left at the reading."""
+    by_pump = None
+    if case.read is not None:
+        by_pump = max(Volume.of(int(case.read.status["level_nl"]), "nL"), Volume.zero())
+    last = case.last
+    filled = None if last is None else held_after(last.left, last.filled)
+    if case.read is None or last is None or filled is None:
+        missing = "no reading of the pump" if case.read is None else "no earlier fill with its volume is on record"
+        return Expected(by_pump, None, None, filled, None if last is None else last.filled_utc_s, missing)
+    programmed = programmed_since(case, db, last.filled_utc_s)
+    if isinstance(programmed, str):
+        return Expected(by_pump, None, None, filled, last.filled_utc_s, programmed)
+    residual = account(filled, programmed).residual
+    return Expected(by_pump, residual, programmed, filled, last.filled_utc_s)
+
+
+def held_after(left: Volume | None, filled: Volume | None) -> Volume | None:
+    """What the reservoir held after a fill; None where either part is not known."""
+    return None if left is None or filled is None else left + filled
+
+
+def programmed_since(case: Case, db: Session, since_s: int) -> Volume | str:
+    """What the programs gave from ``since_s`` to the reading: bases by their schedules, boluses by the pump's log.
+
+    Words in place of a volume say why it cannot be told. Stops are not taken off: what they cost shows as a gap.
+    """
+    if case.read is None:
+        return "no reading of the pump"
+    runs = _in_force(case.runs, since_s)
+    if not runs:
+        return "no program that ran since is on record"
+    given = _boluses(case, db, since_s)
+    previous = None
+    for run, end_s in zip(runs, [r.confirmed_utc_s for r in runs[1:]] + [case.read.read_utc_s], strict=True):
+        order = _order_of(case, run)
+        if order is None:
+            return f"the order of program {run.number} cannot be read"
+        part = _base(
+            case, order, previous, max(run.confirmed_utc_s, since_s), end_s, whole=run.confirmed_utc_s >= since_s
+        )
+        if isinstance(part, str):
+            return part
+        given, previous = given + part, order
+    return given
+
+
+def _in_force(runs: tuple[ProgramRun, ...], since_s: int) -> list[ProgramRun]:
+    before = [r for r in runs if r.confirmed_utc_s < since_s]
+    return [*before[-1:], *(r for r in runs if r.confirmed_utc_s >= since_s)]
+
+
+def _order_of(case: Case, run: ProgramRun) -> Order | None:
+    found = parsed_by(run.order_text, case.formulary)
+    return found.order if isinstance(found, OrderFile) else None
+
+
+def _base(case: Case, order: Order, previous: Order | None, start_s: int, end_s: int, *, whole: bool) -> Volume | str:
+    """What one program's bridge and base gave; ``whole`` where it began in this stretch, and its bridge with it."""
+    start, end = pump_time(case, start_s), pump_time(case, end_s)
+    given = Volume.zero()
+    bridge = order.program.bridge
+    before = previous.mixture if previous is not None else (order.previous.mixture if order.previous else None)
+    if whole and bridge is not None and before is not None:
+        planned = plan_bridge(bridge.volume, before, bridge.dose)
+        if isinstance(planned, Refusal):
+            return planned.message
+        until = start + timedelta(seconds=planned.duration.floor("s"))
+        if until >= end:
+            return planned.flow * elapsed(start, end)
+        given, start = planned.volume, until
+    found = programmed_volume(order.program, order.mixture, order.pump, start=start, end=max(start, end), boluses=0)
+    return found.message if isinstance(found, Refusal) else given + found
+
+
+def _boluses(case: Case, db: Session, since_s: int) -> Volume:
+    """Boluses that the pump's log shows as given, the clinic's and the patient's, in whole strokes."""
+    if case.read is None:
+        return Volume.zero()
+    query = select(LogRecord).where(
+        LogRecord.serial == case.session.serial,
+        LogRecord.event.in_((E_BOLUS_END, E_BOLUS_CUT)),
+        LogRecord.utc_s >= since_s,
+        LogRecord.utc_s <= case.read.read_utc_s,
+    )
+    strokes = sum(int(record.fields["b"]) for record in db.scalars(query))
+    return Volume.of(strokes * int(case.read.identity["stroke_nl"]), "nL")
+
+
+def pump_time(case: Case, utc_s: int) -> datetime:
+    """What the pump clock read, or will read, at a moment, by its newest reading."""
+    read = case.read
+    if read is None:
+        raise ValueError("a pump that was never read has no clock here")
+    return PumpClock(read.pump_clock_s, 0, None).reading + timedelta(seconds=utc_s - read.read_utc_s)
+
+
+# The gap ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """The gap panel: the report of the rules, the last gaps (newest last), and the trend; None where there
+    is no gap.
+    """
+
+    expected: Expected
+    report: GapReport
+    gaps: tuple[PastGap, ...]
+    trend: Trend | None
+
+    @property
+    def difference_text(self) -> str:
+        """The difference in mL and in percent, in words for the way it goes."""
+        visit = self.report.visit
+        if visit.difference is None:
+            return "not known"
+        if not visit.difference:
+            return "0 mL: just what was expected, which proves nothing"
+        way = "less" if visit.difference.value > 0 else "more"
+        share = f" ({percent_text(abs(visit.share))} of what was expected)" if visit.share is not None else ""
+        return f"{abs(visit.difference).text('mL')} {way} than expected{share}"
+
+
+@dataclass(frozen=True, slots=True)
+class PastGap:
+    """Expected less aspirated at one refill; above zero where less was found."""
+
+    at_utc_s: int
+    expected: Volume
+    aspirated: Volume
+
+    @property
+    def gap(self) -> Volume:
+        """The difference."""
+        return self.expected - self.aspirated
+
+
+def gap_of(case: Case, found: Expected, aspirated: Volume | None, now_s: int) -> Gap:
+    """The panel for what was drawn out now."""
+    rules = published()
+    visit = _visit(case, found, aspirated)
+    report = gap_report(visit, rules.gap_rules, rules.early_depletion.ratio)
+    gaps = [
+        PastGap(f.filled_utc_s, f.expected, f.aspirated)
+        for f in reversed(case.fills)
+        if f.expected is not None and f.aspirated is not None
+    ]
+    if found.shown is not None and aspirated is not None:
+        gaps.append(PastGap(now_s, found.shown, aspirated))
+    shown = tuple(gaps[-6:])
+    run = trend([g.gap for g in shown], rules.repeated_gap.count) if shown else None
+    return Gap(found, report, shown, run)
+
+
+def _visit(case: Case, found: Expected, aspirated: Volume | None) -> Visit:
+    """What the rules look at. Where no earlier fill is known, the account alone is what was there to be
+    delivered from.
+    """
+    size = case.pump.reservoir
+    if found.shown is None:
+        return Visit(size, aspirated=aspirated)
+    if found.filled is None or found.filled < found.shown:
+        return Visit(size, filled=found.shown, programmed=Volume.zero(), aspirated=aspirated)
+    return Visit(size, filled=found.filled, programmed=found.filled - found.shown, aspirated=aspirated)
+
+
+def aspirated_of(case: Case) -> Volume | None:
+    """What was noted as drawn out in this session; None where it was not noted yet."""
+    return volume_of(entry(case.session, Step.CHECKLIST).get("aspirated"))
