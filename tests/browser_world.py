@@ -44,6 +44,13 @@ OPTIONS = [
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 DESKTOP = {"width": 1280, "height": 900}
 PHONE = {"width": 390, "height": 844}
+LOOKS = (
+    pytest.param(DESKTOP, False, id="desktop-light"),
+    pytest.param(PHONE, True, id="phone-dark"),
+    pytest.param(DESKTOP, True, id="desktop-dark", marks=pytest.mark.long),
+    pytest.param(PHONE, False, id="phone-light", marks=pytest.mark.long),
+)
+"""How a page is looked at: every width and every light, two of the four in each run."""
 
 
 def needs_chromium() -> None:

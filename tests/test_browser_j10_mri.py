@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     from thecal.clinic.record.tables import Patient
 
+# Its lines are counted by the tests of the domain and of the pages; counting them here as well doubles its time.
+pytestmark = pytest.mark.no_cover
+
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClinicWorld]:

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.browser_world import DESKTOP, PHONE, accessible, chromium, fits, looked_at, served
+from tests.browser_world import LOOKS, accessible, chromium, fits, looked_at, served
 from tests.refilling_world import (
     DAY_TOTAL,
     SAME,
@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 
     from thecal.clinic.record.tables import Patient, Session
 
+# Its lines are counted by the tests of the domain and of the pages; counting them here as well doubles its time.
+pytestmark = pytest.mark.no_cover
+
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
@@ -62,7 +65,7 @@ def session(site: Served, patient: Patient) -> Iterator[Session]:
     yield found
     row = now(site.world, found)
     if row.state == "open":
-        close(site.world.house, site.world.people["nurse"], found.id, row.revision, "running")
+        close(site.world.house, site.world.people["nurse"], found.id, row.revision, "running", "a test", "nobody")
 
 
 PAINTED = """(e, name) => {
@@ -223,8 +226,7 @@ def test_j4_entries_that_differ_show_both_and_lead_back_to_the_source(
     world.house.world.fill("B-1", 10_000_000)  # type: ignore[union-attr]
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+@pytest.mark.parametrize(("size", "dark"), LOOKS)
 def test_j4_pages_are_accessible_and_fit(
     site: Served, browser: Browser, patient: Patient, session: Session, size: dict[str, int], dark: bool, tmp_path: Path
 ) -> None:

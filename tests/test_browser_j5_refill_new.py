@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.browser_world import DESKTOP, PHONE, accessible, chromium, fits, looked_at, served
+from tests.browser_world import LOOKS, accessible, chromium, fits, looked_at, served
 from tests.refilling_world import (
     STRONGER,
     answered,
@@ -41,6 +41,9 @@ if TYPE_CHECKING:
     from tests.browser_world import Served
 
     from thecal.clinic.record.tables import Session
+
+# Its lines are counted by the tests of the domain and of the pages; counting them here as well doubles its time.
+pytestmark = pytest.mark.no_cover
 
 
 @pytest.fixture(scope="module")
@@ -148,8 +151,7 @@ def test_j5_the_bridge_to_the_second_and_the_front_that_moves(  # noqa: PLR0915 
         accessible(page)
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+@pytest.mark.parametrize(("size", "dark"), LOOKS)
 def test_j5_pages_are_accessible_and_fit(
     site: Served, browser: Browser, session: Session, size: dict[str, int], dark: bool, tmp_path: Path
 ) -> None:

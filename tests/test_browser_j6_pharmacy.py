@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
     from thecal.clinic.record.tables import Patient
 
+# Its lines are counted by the tests of the domain and of the pages; counting them here as well doubles its time.
+pytestmark = pytest.mark.no_cover
+
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from ical.calendar_stream import IcsCalendarStream
 from playwright.sync_api import expect
-from tests.browser_world import PHONE, Served, accessible, chromium, fits, served
+from tests.browser_world import LOOKS, Served, accessible, chromium, fits, served
 from tests.clinic_world import NOW_S, clinic_world
 from tests.desk_world import give_reading, pump_at_work
 
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from playwright.sync_api import Browser, Page
+
+# Its lines are counted by the tests of the domain and of the pages; counting them here as well doubles its time.
+pytestmark = pytest.mark.no_cover
 
 TODAY = as_date(day_of(NOW_S, ZoneInfo("America/Chicago")))
 STEADY = {"strength": "500 mcg/mL", "dose": "200 mcg/day", "level": "18"}
@@ -152,8 +155,7 @@ def test_j8_the_board_by_keyboard_and_without_scripts(clinic: Served, browser: B
         expect(page.locator(".board-name")).to_have_count(1)
 
 
-@pytest.mark.parametrize("dark", [False, True])
-@pytest.mark.parametrize("size", [None, PHONE])
+@pytest.mark.parametrize(("size", "dark"), LOOKS)
 def test_j8_every_page_of_the_desk_is_accessible_and_fits(
     clinic: Served, browser: Browser, size: dict[str, int] | None, dark: bool
 ) -> None:

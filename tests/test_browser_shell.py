@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.browser_world import DESKTOP, PHONE, accessible, chromium, fits, served
+from tests.browser_world import LOOKS, accessible, chromium, fits, served
 from tests.clinic_world import clinic_world
 
 if TYPE_CHECKING:
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser
     from tests.browser_world import Served
+
+# Its lines are counted by the tests of the domain and of the pages; counting them here as well doubles its time.
+pytestmark = pytest.mark.no_cover
 
 
 @pytest.fixture(scope="module")
@@ -32,8 +35,7 @@ def browser() -> Iterator[Browser]:
         yield found
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+@pytest.mark.parametrize(("size", "dark"), LOOKS)
 def test_the_frame_is_accessible(site: Served, browser: Browser, size: dict[str, int], dark: bool) -> None:
     with site.page(browser, "nurse", size=size, dark=dark) as page:
         page.goto("/help")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pyotp
 import pytest
 from sqlalchemy import select
-from tests.browser_world import DESKTOP, PHONE, accessible, chromium, fits, looked_at
+from tests.browser_world import LOOKS, accessible, chromium, fits, looked_at
 from tests.clinic_world import ClinicWorld, clinic_world
 from tests.people_world import PASSWORD, secret_on, served_by_name, with_passwords, with_second
 
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, CDPSession, Page
     from tests.browser_world import Served
     from tests.people_world import Machine
+
+# Its lines are counted by the tests of the domain and of the pages; counting them here as well doubles its time.
+pytestmark = pytest.mark.no_cover
 
 
 @pytest.fixture(scope="module")
@@ -221,8 +224,7 @@ PAGES = [
 ]
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desk", "phone"])
+@pytest.mark.parametrize(("size", "dark"), LOOKS)
 def test_pages_are_accessible_and_fit_light_and_dark_wide_and_narrow(
     clinic: Served, browser: Browser, size: dict[str, int], dark: bool
 ) -> None:

@@ -127,6 +127,7 @@ def test_a_port_in_use_is_said_with_the_next_step(running: Running, tmp_path: Pa
     assert f"--port {int(port) + 1}" in second.stderr
 
 
+@pytest.mark.long
 def test_a_demonstration_and_a_clinic_of_ones_own_are_never_taken_for_one_another(
     demonstration: Path, tmp_path: Path
 ) -> None:

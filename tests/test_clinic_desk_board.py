@@ -389,6 +389,7 @@ def test_an_old_reading_is_an_alarm_of_its_own(world: ClinicWorld) -> None:
     assert shown(world, later + 1, only=Only.STALE).total == 1
 
 
+@pytest.mark.requirement("AP-16")
 def test_the_clinic_sets_its_own_thresholds_and_they_hold_at_once(world: ClinicWorld) -> None:
     make_line(world, 1, due_day=TODAY + 30)
     assert bands(world) == {1: Band.NEXT}

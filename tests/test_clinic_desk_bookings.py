@@ -320,6 +320,7 @@ def climbed(world: ClinicWorld, patient: Patient) -> tuple[Booking, list[tuple[f
     return booking, seen
 
 
+@pytest.mark.requirement("IT-15")
 def test_j8_a_missed_visit_climbs_the_ladder_at_its_times_with_a_person_call_and_a_home_visit(
     world: ClinicWorld,
 ) -> None:

@@ -31,6 +31,9 @@ from thecal.link.roles import Role
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+# Its lines are counted by the tests of the domain and of the pages; counting them here as well doubles its time.
+pytestmark = pytest.mark.no_cover
+
 STAMP = Stamp(SYSTEM, 1_790_000_000, 1_790_000_001, "1.0", "f1")
 ONE = Pending("P1", Role.PATIENT, 5, "bolus", {"command": 5, "digest": b"\x01" * 32}, "then", 12)
 

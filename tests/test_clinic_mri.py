@@ -111,6 +111,7 @@ def test_a_stall_keeps_it_open_and_a_recovery_in_the_log_is_enough(world: Clinic
     assert isinstance(done, Scan)
 
 
+@pytest.mark.requirement("IT-12")
 def test_a_pump_that_must_be_emptied_does_not_go_full(world: ClinicWorld) -> None:
     patient = delivering(world)
     nurse, house = world.people["nurse"], world.house

@@ -170,6 +170,7 @@ def test_a_clock_that_goes_back_makes_nobody_wait_longer_than_the_longest(world:
 # Sign-ins that lock, end, and outlast no clock
 
 
+@pytest.mark.requirement("OP-EC24")
 def test_a_screen_locks_after_fifteen_minutes_and_the_password_is_enough_to_go_on(
     world: ClinicWorld, machine: Machine
 ) -> None:

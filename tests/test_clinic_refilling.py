@@ -165,7 +165,7 @@ def test_a_syringe_that_must_not_go_in(
     assert not now(world, session).entered.get("begun")
 
 
-@pytest.mark.requirement("OP-6.8.6", "OP-8.1.3")
+@pytest.mark.requirement("OP-6.8.6", "OP-8.1.3", "OP-6.10.1")
 def test_a_syringe_of_another_patient_and_one_that_nobody_knows(
     world: ClinicWorld, patient: Patient, session: Session
 ) -> None:

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
     from fastapi.testclient import TestClient
 
+# Its lines are counted by the tests of the domain and of the pages; counting them here as well doubles its time.
+pytestmark = pytest.mark.no_cover
+
 OPEN = {
     "/sign-in": "whoever comes here is not signed in",
     "/sign-in/password": "looks itself for a sign-in that is half done",
@@ -123,6 +126,7 @@ def walked(found: Any) -> Iterator[str]:
             yield from walked(getattr(getattr(route, "original_router", route), "routes", ()))
 
 
+@pytest.mark.requirement("OP-8.1.1")
 @pytest.mark.parametrize("role", ROLES)
 def test_the_walk(world: ClinicWorld, client: TestClient, role: str | None) -> None:
     """Every method of every address, as one role: 401, 403 or the way to sign in where it is forbidden, never else."""

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+TOLD = "THECAL_CLINIC_PROCESS"
+"""The variable that says how the clinic runs: the record's address may hold a password, and command lines are open."""
+
+
 @dataclass(frozen=True, slots=True)
 class Running:
     """How a clinic runs: its home, where its record is, what browsers name it, and the socket of the web (0: none)."""
@@ -50,8 +54,8 @@ class Running:
         )
 
     def _beside(self, name: str, what: str, *files: int) -> Beside:
-        words = (sys.executable, "-m", "thecal.cli.clinic_process", name, json.dumps(asdict(self)))
-        return Beside(name, what, words, files)
+        words = (sys.executable, "-m", "thecal.cli.clinic_process", name)
+        return Beside(name, what, words, files, ((TOLD, json.dumps(asdict(self))),))
 
 
 def rig(running: Running) -> None:
@@ -141,7 +145,7 @@ _PROCESSES: dict[str, Callable[[Running], None]] = {"rig": rig, "link": link, "w
 
 def main() -> None:
     """Be one of the processes, as the command line says."""
-    name, said = sys.argv[1:]
+    (name,), said = sys.argv[1:], os.environ.pop(TOLD)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("aiocoap").setLevel(logging.ERROR)
     _leave_with_starter()

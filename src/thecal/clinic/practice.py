@@ -33,7 +33,7 @@ class Practice:
 
     def stamp(self, who: Who) -> Stamp:
         """What a row that is written now says of its making."""
-        return Stamp(who, self.now_s(), self.machine_s(), self.software, self.formulary.version)
+        return Stamp(who, self.now_s(), self.machine_s(), self.software, self.formulary.version, self.formulary)
 
     def writing(
         self, who: Who, action: str, patient_id: int | None = None, **details: Any

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from sqlalchemy import select
 
+from thecal.clinic.desk.lines import refresh_all
 from thecal.clinic.people.acting import unless_refused
 from thecal.clinic.record.opening import address
 from thecal.clinic.record.tables import Clinic, Person
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from thecal.clinic.practice import Practice
     from thecal.clinic.record import Record
+    from thecal.clinic.who import Who
 
 VARIABLE = "THECAL_RECORD"
 """The variable of the environment that names a record's address, before the file does."""
@@ -35,15 +37,22 @@ KEY = "audit-key.pem"
 MOST = 200
 """Characters of each fact. Ours."""
 
+PAPER_SIZE = "paper_size"
+"""The name in ``Clinic.settings`` of the paper that it prints on."""
+SHEETS = {"letter": "Letter (216 by 279 mm)", "a4": "A4 (210 by 297 mm)"}
+"""Paper that a clinic may have in its printer. The first is used where nobody chose."""
+
 
 class SiteFault(StrEnum):
-    """Why a clinic was not made."""
+    """Why a clinic was not made, or its settings not changed."""
 
     EMPTY = "clinic-empty"
     LONG = "clinic-long"
     ZONE = "clinic-zone"
     NUMBER = "clinic-number"
     THERE = "clinic-there"
+    NONE = "clinic-none"
+    SHEET = "clinic-sheet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +135,49 @@ def make_clinic(practice: Practice, facts: Facts, *, demonstration: bool = False
         return record.keep(Clinic(**said, demonstration=demonstration, settings={}))
 
     return unless_refused(practice, SYSTEM, "clinic made", do)
+
+
+def change_site(
+    practice: Practice, who: Who, facts: Facts, sheet: str, seen: int | None
+) -> Clinic | tuple[Refused, ...]:
+    """Change what the clinic is called, where its clock stands and what paper it prints on.
+
+    EditedMeanwhile where somebody else did so since revision ``seen``. In another zone the board's days are other ones:
+    its lines are made anew.
+    """
+    faults = [fault for fault in (facts_fault(facts), _sheet_fault(sheet)) if fault is not None]
+    if faults:
+        return tuple(faults)
+    said = {field.name: getattr(facts, field.name).strip() for field in fields(facts)}
+
+    def do(record: Record) -> Clinic | Refused:
+        clinic = clinic_of(record.session)
+        if clinic is None:
+            return Refused(SiteFault.NONE, "no clinic", "a clinic that is set up", "run thecal clinic init")
+        settings = {**clinic.settings, PAPER_SIZE: sheet}
+        details = {"before": {name: getattr(clinic, name) for name in said}}
+        return record.change(clinic, "settings changed", seen, details, settings=settings, **said)
+
+    with practice.reading() as session:
+        before = clinic_of(session)
+    done = unless_refused(practice, who, "clinic's settings changed", do)
+    if isinstance(done, Refused):
+        return (done,)
+    if before is None or before.zone != done.zone:
+        refresh_all(practice, who)
+    return done
+
+
+def _sheet_fault(sheet: str) -> Refused | None:
+    if sheet in SHEETS:
+        return None
+    return Refused(SiteFault.SHEET, repr(sheet[:40]) if sheet else "nothing", ", ".join(SHEETS), "choose one", "sheet")
+
+
+def facts_of(clinic: Clinic) -> dict[str, str]:
+    """The clinic's facts and its paper, as somebody would enter them; Letter where nobody chose."""
+    said = {field.name: str(getattr(clinic, field.name)) for field in fields(Facts)}
+    return {**said, "sheet": str(clinic.settings.get(PAPER_SIZE, next(iter(SHEETS))))}
 
 
 def clinic_of(session: Session) -> Clinic | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import time
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -43,12 +44,17 @@ class Standing(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """One process: its name, what people call it, its command line, and files that it inherits open."""
+    """One process: its name, what people call it, its command line, and files that it inherits open.
+
+    ``told`` are variables of its environment besides ours: what no other user of the machine may read stands there, and
+    not on the command line.
+    """
 
     name: str
     what: str
     words: tuple[str, ...]
     files: tuple[int, ...] = ()
+    told: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +133,7 @@ class Keeper:
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,
                 pass_fds=kept.beside.files,
+                env={**os.environ, **dict(kept.beside.told)},
                 start_new_session=True,  # Ctrl-C is for whoever keeps it
             )
         assert kept.process.stdout is not None  # noqa: S101 -- it was asked for above

@@ -20,7 +20,7 @@ from thecal.web.answers import EVERYWHERE
 from thecal.web.door import NotAllowed, SignInFirst, serves_https, who_is_there
 from thecal.web.pages import ROUTERS
 from thecal.web.screen import HERE, page
-from thecal.web.security import SAFE, Faults, Headers, Hosts, SameOrigin, Small
+from thecal.web.security import SAFE, Faults, Headers, Hosts, Readable, SameOrigin, Small
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -59,6 +59,7 @@ def make_app(house: House) -> FastAPI:
 
 def _guard(app: FastAPI, house: House) -> None:
     """Put the guards around the application, the innermost first."""
+    app.add_middleware(Readable, page=_unreadable_page)
     app.add_middleware(Small)
     app.add_middleware(SameOrigin, origin=house.settings.origin)
     app.add_middleware(Hosts, origin=house.settings.origin)
@@ -126,6 +127,11 @@ def _fault_page(request: Request, app: FastAPI, number: str) -> str:
         return page(request, "door/fault.html", who_is_there(request), number=number)
     except Exception:  # noqa: BLE001 - whatever failed may fail again: the bare page needs nothing
         return _bare("Something went wrong here", f"Quote the number {number} to your administrator.")
+
+
+def _unreadable_page(found: str) -> str:
+    said = f"Found: {found}. Allowed: text. Next: go back and take it out; nothing was written."
+    return _bare("What was sent cannot be read", said)
 
 
 def _bare(title: str, said: str) -> str:

@@ -22,6 +22,7 @@ from thecal.rig.local import LocalClient, UnreachableError
 from thecal.rig.refusal import Refusal
 from thecal.rig.wire import told
 from thecal.web.house import House, Settings
+from thecal.web.upkeep import Upkeep
 
 if TYPE_CHECKING:
     from thecal.clinic.practice import Practice
@@ -162,6 +163,8 @@ def open_house(
         world = DemonstrationWorld(home, house)
         world.run_on()
         house.world = world
+    else:
+        Upkeep(house).run_on()
     return house
 
 

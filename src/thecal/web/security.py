@@ -1,7 +1,7 @@
 """What goes with every answer, and which requests are not taken up: pages of this origin alone, nothing inline.
 
 From the outside in: ``Headers`` on every answer, ``Faults`` where the program fails, ``Hosts`` and ``SameOrigin`` for
-who asks, ``Small`` for how much.
+who asks, ``Small`` for how much, ``Readable`` for what no record can keep as text.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import secrets
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import unquote_to_bytes, urlsplit
 
 from starlette.datastructures import Headers as HeaderMap
 from starlette.datastructures import MutableHeaders
@@ -174,3 +174,76 @@ class Small:
     @property
     def _said(self) -> str:
         return f"Found a request that is too large; allowed: up to {self.most:,} bytes; next: send less."
+
+
+class Readable:
+    """Refuses text that no record can keep: bytes that are not UTF-8, and control characters, in address and form.
+
+    PostgreSQL keeps no U+0000; no browser lets anybody type the others but tabs and ends of lines. What is no form is
+    left to whoever reads it. ``page`` makes the answer.
+    """
+
+    def __init__(self, app: ASGIApp, page: Callable[[str], str]) -> None:
+        self.app = app
+        self.page = page
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        wrong = unreadable(scope.get("raw_path", b"")) or unreadable(scope.get("query_string", b""))
+        if not wrong and _is_form(scope):
+            try:
+                body = await _whole(receive)
+            except HTTPException as too_large:
+                await PlainTextResponse(too_large.detail, too_large.status_code)(scope, receive, send)
+                return
+            if body is None:
+                return
+            wrong, receive = unreadable(body), _again(body, receive)
+        if wrong:
+            await HTMLResponse(self.page(wrong), 400)(scope, receive, send)
+            return
+        await self.app(scope, receive, send)
+
+
+def unreadable(sent: bytes) -> str:
+    """What of an address or a form cannot be read as text, in words; empty where all of it can."""
+    try:
+        text = unquote_to_bytes(sent).decode()
+    except UnicodeDecodeError:
+        return "bytes that are no text (UTF-8)"
+    found = next((c for c in text if (c < " " and c not in "\t\r\n") or c == "\x7f"), None)
+    return "" if found is None else f"the control character U+{ord(found):04X}"
+
+
+def _is_form(scope: Scope) -> bool:
+    kind = HeaderMap(scope=scope).get("content-type", "").partition(";")[0].strip().casefold()
+    return scope["method"] not in SAFE and kind in {"application/x-www-form-urlencoded", "multipart/form-data"}
+
+
+async def _whole(receive: Receive) -> bytes | None:
+    """The body of a request, which ``Small`` keeps short; None where the browser went away before its end."""
+    parts = []
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            return None
+        parts.append(message.get("body", b""))
+        if not message.get("more_body", False):
+            return b"".join(parts)
+
+
+def _again(body: bytes, receive: Receive) -> Receive:
+    """The same body once more, then whatever comes after it."""
+    given = False
+
+    async def again() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return again

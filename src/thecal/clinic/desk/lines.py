@@ -43,7 +43,8 @@ def _shipped() -> Formulary:
 def refresh(record: Record, patient_id: int, formulary: Formulary | None = None) -> None:
     """Make a patient's line anew from the record; there is none where no pump is in use or the patient has left.
 
-    ``formulary`` is what says which drugs must not stop; the one that ships where nobody hands over the site's.
+    ``formulary`` is what says which drugs must not stop: the one handed over, else the one in force in this
+    transaction, else the one that ships.
     """
     session = record.session
     patient, implant = record.get(Patient, patient_id), implant_of(session, patient_id)
@@ -53,7 +54,7 @@ def refresh(record: Record, patient_id: int, formulary: Formulary | None = None)
             session.delete(old)
             session.flush()
         return
-    session.merge(_line(session, patient, implant, formulary or _shipped(), record.now_s))
+    session.merge(_line(session, patient, implant, formulary or record.stamp.known or _shipped(), record.now_s))
     session.flush()
 
 

@@ -18,12 +18,12 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session as OrmSession
 from sqlalchemy.orm.attributes import flag_modified
 
-from thecal.clinic.record import chain
+from thecal.clinic.record import chain, opening
 from thecal.clinic.record.columns import Base, Living, Stamped
 from thecal.clinic.record.migrating import migrate
 from thecal.clinic.record.opening import READS, WRITES, address, engine_at, troubles
 from thecal.clinic.record.tables import Act, Audit
-from thecal.clinic.record.unusable import NewerRecordError, StoreError, Trouble
+from thecal.clinic.record.unusable import NewerRecordError, StoreError, Trouble, trouble
 from thecal.clinic.refused import EditedMeanwhile
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import SessionTransaction
 
     from thecal.clinic.who import Who
+    from thecal.formulary import Formulary
 
 __all__ = ["NewerRecordError", "Record", "Stamp", "Store", "StoreError", "Trouble"]
 
@@ -46,13 +47,17 @@ L = TypeVar("L", bound=Living)
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """What every row of a transaction says of its making. ``at_utc_s`` is of the clinic's world."""
+    """What every row of a transaction says of its making. ``at_utc_s`` is of the clinic's world.
+
+    ``formulary`` is the version in force; ``known`` is that formulary itself, for what is made anew beside the rows.
+    """
 
     who: Who
     at_utc_s: int
     machine_utc_s: int
     software: str
     formulary: str
+    known: Formulary | None = None
 
 
 class Record:
@@ -215,6 +220,7 @@ class Store:
         self._writes = self.engine.execution_options(**WRITES)
         self._reads = self.engine.execution_options(**READS)
         self._here = threading.local()
+        self._turn = threading.Lock()
         try:
             with troubles(self.url):
                 migrate(self.engine)
@@ -266,13 +272,23 @@ class Store:
         """A session that is the only writer, before anything is read in it. RuntimeError within another one."""
         if getattr(self._here, "writes", False):
             raise RuntimeError("found a transaction within another one, for which it would wait for ever")
-        with troubles(self.url), OrmSession(self._writes, expire_on_commit=False) as session:
+        with troubles(self.url), self._in_turn(), OrmSession(self._writes, expire_on_commit=False) as session:
             session.connection()
             self._here.writes = True
             try:
                 yield session
             finally:
                 self._here.writes = False
+
+    @contextmanager
+    def _in_turn(self) -> Iterator[None]:
+        """Wait for the other writers of this process: SQLite's own waiting looks again ever later, and some starve."""
+        if not self._turn.acquire(timeout=opening.BUSY_S):
+            raise trouble(Trouble.BUSY, "another writer of this process", self.url.render_as_string())
+        try:
+            yield
+        finally:
+            self._turn.release()
 
     def _commit(self, session: OrmSession, seq: int = 0, found: bytes = b"") -> None:
         """Make it durable; where the database went away just then, find out what became of it."""

@@ -28,7 +28,10 @@ Own = Annotated[Visit, Depends(may("account.own"))]
 THEMES = ("auto", "light", "dark")
 THEME_S = 365 * 86_400
 _NO_OPTIONS: dict[int | str, dict[str, Any]] = {
-    422: {"description": "Why not, in a message.", "content": {"application/json": {"schema": {"type": "object"}}}}
+    422: {
+        "description": "Why not, in a message; a page where what was entered cannot be read.",
+        "content": {"application/json": {"schema": {"type": "object"}}, "text/html": {"schema": {"type": "string"}}},
+    }
 }
 _CODES: dict[int | str, dict[str, Any]] = {
     200: {"description": "New recovery codes.", "content": {"text/html": {"schema": {"type": "string"}}}}

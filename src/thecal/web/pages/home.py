@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from thecal.web.door import Visit, may
 from thecal.web.screen import go, render
 
-router = APIRouter()
+router = APIRouter(tags=["home"])
 
 
 @router.get("/", response_class=RedirectResponse, status_code=303)

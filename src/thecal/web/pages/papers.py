@@ -18,6 +18,7 @@ from thecal.clinic.pharmacy.said import handling_notes, label_in_words, person_w
 from thecal.clinic.pharmacy.states import State
 from thecal.clinic.record.tables import Act, Clinic, Implant, Patient, Preparation
 from thecal.clinic.session_account import account_of, catheter_text
+from thecal.clinic.site import PAPER_SIZE
 from thecal.exchange.papers import Paper, Person, Sheet, as_html, as_pdf
 from thecal.exchange.papers.cards import Center, Device, implant_card, mri_card
 from thecal.exchange.papers.session_report import session_report
@@ -41,8 +42,6 @@ ANSWERS: dict[int | str, dict[str, Any]] = {
     **MISSING,
     **CONFLICT,
 }
-PAPER_SIZE = "paper_size"
-"""The name in ``Clinic.settings``: letter or a4."""
 
 
 @router.get("/papers/label/{preparation_id}", response_class=HTMLResponse, responses=ANSWERS)

@@ -35,7 +35,13 @@ if TYPE_CHECKING:
 router = APIRouter(tags=["program"])
 
 PROGRAM = may("program.write")
-_ALL: dict[int | str, dict[str, Any]] = {**WRONG, **MISSING, **CONFLICT}
+_AGAIN: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The form again, with a row more or less.",
+        "content": {"text/html": {"schema": {"type": "string"}}},
+    }
+}
+_ALL: dict[int | str, dict[str, Any]] = {**_AGAIN, **WRONG, **MISSING, **CONFLICT}
 
 
 @router.get("/sessions/{session_id}/program", response_class=HTMLResponse, responses={**MISSING, **CONFLICT})
@@ -154,7 +160,7 @@ def _page(  # noqa: PLR0917 -- what is shown, and what is said above it
         tables=shown_steps(found.fields, more),
         ceilings=ceiling_places(found.fields),
         bases=BASES,
-        kinds=[(k.value, k.value.capitalize()) for k in Days],
+        day_kinds=[(k.value, k.value.capitalize()) for k in Days],
         faults=FAULTS,
         responses=[(r.value, r.value.capitalize()) for r in FaultResponse],
         scale=_scale(visit, frame, found),

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import HTTPException
 
+from thecal.clinic import observing
+from thecal.clinic.charting import beside
 from thecal.clinic.patients import implant_of
 from thecal.clinic.record.tables import Interrogation, Patient, Person, Session
 from thecal.clinic.refused import Refused
@@ -47,6 +49,8 @@ NAMES = {
     Step.CLOSE: "Close",
 }
 """What each step is called on the step bar."""
+BESIDE = frozenset({Step.PROGRAM, Step.PREVIEW, Step.BOLUS, Step.REVIEW})
+"""Steps beside which mood, crisis signs and the load by mouth stand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +86,15 @@ def session_context(visit: Visit, session: Session, step: Step | None = None) ->
     there is none), ``pump_status``, ``age_s``, ``stopped``, ``clock_text`` (empty where pump clock and wall agree),
     ``asks`` (asked and not known), ``pending`` (not known to the link; None where the link cannot be asked),
     ``holder`` (who works here), ``mine``, ``was_sent``, ``can_hold`` (there is a virtual world in which the
-    programmer can be held over the pump).
+    programmer can be held over the pump), ``beside`` (what stands beside a program while it is written, None on other
+    steps) with ``scored`` (the kinds of scores).
     """
     with visit.reading() as db:
         patient, holder = db.get(Patient, session.patient_id), db.get(Person, session.person_id)
         implant, row = implant_of(db, session.patient_id), reading(db, session.serial)
         asks = open_asks(db, session.serial)
         clock_text = "" if row is None else difference_text(db, row)
+        stands_beside = beside(db, session.patient_id) if step in BESIDE else None
     status = None if row is None else status_of(row)
     return {
         "session": session,
@@ -107,6 +113,8 @@ def session_context(visit: Visit, session: Session, step: Step | None = None) ->
         "mine": session.person_id == visit.who.person_id and session.state == "open",
         "was_sent": SENT in session.entered,
         "can_hold": visit.house.world is not None,
+        "beside": stands_beside,
+        "scored": observing.kinds(),
     }
 
 

@@ -13,7 +13,7 @@ from thecal.web.beside import WorldAway
 from thecal.web.door import Visit, may
 from thecal.web.screen import go, render
 
-router = APIRouter()
+router = APIRouter(tags=["world"])
 
 STEPS = {"hour": 3600, "day": 86_400}
 """How far the clock moves, in s; to the next event it moves as far as that is away."""
