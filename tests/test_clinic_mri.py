@@ -12,6 +12,7 @@ from thecal.clinic.mri import No
 from thecal.clinic.record.tables import Interrogation, Scan
 from thecal.clinic.refused import EditedMeanwhile, Refused
 from thecal.link.talk import Arm
+from thecal.pump.annunciation import Priority
 from thecal.pump.core.alarms import STALL
 from thecal.pump.families import load_families
 from thecal.web.beside import RigWorld
@@ -82,6 +83,7 @@ def test_before_away_back_and_signed_off(world: ClinicWorld) -> None:
     assert late.code == No.WRONG_STATE
 
 
+@pytest.mark.requirement("OP-6.42.4")
 def test_a_stall_keeps_it_open_and_a_recovery_in_the_log_is_enough(world: ClinicWorld) -> None:
     patient = delivering(world)
     nurse, house = world.people["nurse"], world.house
@@ -97,6 +99,8 @@ def test_a_stall_keeps_it_open_and_a_recovery_in_the_log_is_enough(world: Clinic
     scan = _went(mri.read_after(house, nurse, scan.id, scan.revision))
     held = mri.close(house, nurse, scan.id, scan.revision)
     assert isinstance(held, Refused), held
+    alarms = world.client("nurse").get(f"/pumps/{SERIAL}").text
+    assert f'aria-hidden="true">{Priority.CRITICAL.sign}</span>' in alarms
     rig.ask("heal", serial=SERIAL, kind="field")
     world.near()
     house.pumps.status(SERIAL)
