@@ -62,10 +62,14 @@ validate: $(DEV_READY)
 validated: $(DEV_READY)
 	$(BIN)/python scripts/validate.py --check
 
-# One thread of linear algebra for each test process: they share the machine already.
+# One thread of linear algebra for each test process: they share the machine already. One process more than there are
+# processors, because many tests wait for sockets, browsers and children; and files of tests in memory where there is
+# such a folder, because the record writes each step through to the disk.
 unit long: export OPENBLAS_NUM_THREADS = 1
+unit long: export PYTEST_DEBUG_TEMPROOT = $(wildcard /dev/shm)
+TESTERS ?= $(shell expr $$(nproc 2>/dev/null || echo 2) + 1)
 unit: $(DEV_READY)
-	$(BIN)/pytest -n auto --dist worksteal -m "not long" --cov --cov-report=
+	$(BIN)/pytest -n $(TESTERS) --dist worksteal -m "not long" --cov --cov-report=
 	$(BIN)/python scripts/coverage_gate.py
 
 docs: $(DEV_READY)
@@ -73,7 +77,7 @@ docs: $(DEV_READY)
 
 # Long campaigns: their figures are in docs/evidence.md.
 long: $(DEV_READY)
-	$(BIN)/pytest -n auto -m long --hypothesis-profile=long
+	$(BIN)/pytest -n $(TESTERS) -m long --hypothesis-profile=long
 
 # Any bytes against what reads them: each target this long. What opens new lines is kept in fuzz/corpus.
 FUZZ_SECONDS ?= 60

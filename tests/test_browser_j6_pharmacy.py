@@ -172,8 +172,10 @@ def test_j6_above_a_ceiling_cannot_be_released_without_a_named_override(
     page.goto(url)
     while page.locator("button:has-text('Pass this limit as Pharmacist One')").count():
         page.fill("#why-1", "palliative, agreed with the physician")
-        page.locator("button:has-text('Pass this limit')").first.click()
-    page.click("button:text-is('Release')")
+        with page.expect_navigation():
+            page.locator("button:has-text('Pass this limit')").first.click()
+    with page.expect_navigation():
+        page.click("button:text-is('Release')")
     assert "Released" in page.locator(".steps-bar [aria-current]").inner_text()
     assert "passed by Pharmacist One. Reason: palliative" in page.locator("main").inner_text()
 

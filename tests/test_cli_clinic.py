@@ -274,6 +274,25 @@ def test_a_restore_takes_no_password_on_the_command_line(clinic: Path, tmp_path:
     assert thecal("clinic", "restore", str(tmp_path / "absent"), "--into", str(tmp_path / "new")).code == 3
 
 
+def test_a_backup_is_restored_into_a_folder_that_is_not_there_yet(clinic: Path, tmp_path: Path) -> None:
+    assert thecal("clinic", "backup", str(tmp_path / "kept.sqlite")).code == 0
+    new = tmp_path / "somewhere" / "new-clinic"
+    ran = thecal("clinic", "restore", str(tmp_path / "kept.sqlite"), "--home", str(new))
+    assert ran.code == 0, ran.flat
+    assert (new / "clinic.sqlite").exists()
+    assert new.stat().st_mode & 0o077 == 0
+
+
+def test_a_head_goes_into_a_file_unbroken_and_is_read_back(clinic: Path, tmp_path: Path) -> None:
+    kept = tmp_path / "head.json"
+    with kept.open("w") as file:
+        subprocess.run(
+            [*THECAL, "clinic", "audit", "head"], stdout=file, check=True, env={**os.environ, "COLUMNS": "40"}
+        )
+    assert len(kept.read_text("utf-8").splitlines()) == 1
+    assert thecal("clinic", "audit", "verify", "--against", str(kept)).code == 0
+
+
 # A record that cannot be used
 
 

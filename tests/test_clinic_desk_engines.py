@@ -88,11 +88,14 @@ def test_two_at_the_same_instant_do_not_both_take_the_clinicians_time(world: Cli
 
 def test_a_character_that_no_database_keeps_is_answered(world: ClinicWorld) -> None:
     client = world.client("desk")
-    assert client.get("/board?find=a%00b&only=%00").status_code == 200
-    assert client.get("/bookings?day=%00&person=%00").status_code == 200
     form = {"way": "call", "about": "refill", "outcome": "reached", "note": "a\x00b"}
-    assert client.post("/contacts/1", data=form).status_code == 303
     reach = {"language": "\x00", "in_feeds": "yes", "revision": "1"}
-    assert client.post("/contacts/1/reach", data=reach).status_code < 500
-    assert client.post("/feeds", data={"name": "a\x00b"}).status_code == 200
-    assert client.get("/calendar/a%00b.ics").status_code == 404
+    answers = (
+        client.get("/board?find=a%00b&only=%00"),
+        client.get("/bookings?day=%00&person=%00"),
+        client.post("/contacts/1", data=form),
+        client.post("/contacts/1/reach", data=reach),
+        client.post("/feeds", data={"name": "a\x00b"}),
+        client.get("/calendar/a%00b.ics"),
+    )
+    assert {answer.status_code for answer in answers} == {400}

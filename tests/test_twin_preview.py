@@ -619,7 +619,13 @@ def imported(path: Path) -> set[str]:
 def test_no_room_that_reviews_compiles_or_sends_reads_a_preview() -> None:
     previews = {f"thecal.twin.{name}" for name in _PREVIEW}
     readers = {p.relative_to(_SRC).parts[0] for p in _SRC.rglob("*.py") if imported(p) & previews}
-    assert readers <= {"twin", "cli", "web"}
+    assert readers <= {"twin", "cli", "web", "clinic"}
+    clinic = {p.relative_to(_SRC).as_posix(): imported(p) for p in (_SRC / "clinic").rglob("*.py")}
+    shown = {f"thecal.{name.removesuffix('.py').replace('/', '.')}" for name, read in clinic.items() if read & previews}
+    assert shown <= {"thecal.clinic.programming.previewing", "thecal.clinic.programming.arriving"}
+    assert not [
+        name for name, read in clinic.items() if read & shown and f"thecal.{name[:-3].replace('/', '.')}" not in shown
+    ]
     twin = {p.stem for p in (_SRC / "twin").glob("*.py") if imported(p) & previews}
     assert twin <= _PREVIEW
 

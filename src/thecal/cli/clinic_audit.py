@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from thecal.cli.answer import Answer
 from thecal.cli.asking import ended, ended_by
-from thecal.cli.clinic_place import now_s, opened, place_at, refusing, said
+from thecal.cli.clinic_place import now_s, opened, place_at, refusing
 from thecal.cli.exits import Exit
 from thecal.cli.progress import bar
 from thecal.clinic.record.heads import BadHead, against, read_head, sign, signing_key
@@ -51,7 +51,10 @@ def signed_head(given: Path | None, *, new_key: bool) -> Answer:
             head = sign(session, signing_key(place.key, make=new_key), now_s())
     import json
 
-    return said({"head": head.as_json()}, json.dumps(head.as_json()))
+    from thecal.cli.console import unbroken
+
+    text = json.dumps(head.as_json())
+    return Answer(Exit.GO_ON, {"head": head.as_json()}, lambda console: unbroken(console, text))
 
 
 def _head(path: Path) -> Head:

@@ -14,6 +14,7 @@ from thecal.cli.exits import Exit
 from thecal.cli.progress import bar
 from thecal.clinic.keeping import backup, restore
 from thecal.clinic.site import VARIABLE
+from thecal.rig.home import OWNER_FOLDER
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,7 +40,10 @@ def back_up(given: Path | None, path: Path, *, force: bool, anyway: bool, quiet:
 def restore_from(given: Path | None, path: Path, into: str | None, *, anyway: bool, quiet: bool) -> Answer:
     """A record made of a backup, where none is."""
     with refusing():
-        where = _target(into) if into else place_at(given).address
+        place = place_at(given)
+        where = _target(into) if into else place.address
+        if not into:
+            place.folder.mkdir(parents=True, exist_ok=True, mode=OWNER_FOLDER)
         with bar("the record is restored and looked through", quiet=quiet) as tell:
             kept = restore(path.absolute(), where, stamp(), anyway=anyway, tell=tell)
     shown = make_url(where).render_as_string()
