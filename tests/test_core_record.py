@@ -117,6 +117,17 @@ def test_power_fails_at_the_first_state_ever(write: int, tear: str) -> None:
     )
 
 
+@pytest.mark.requirement("P4")
+def test_a_bolus_that_waited_its_turn_is_not_given_after_a_loss_of_power() -> None:
+    life = running()
+    assert [life.single(8, 600), life.single(4, 600)] == [codes.GRANTED, codes.GRANTED]
+    life.wait_until(life.true_s() + 60)
+    assert (life.c.b_kind, life.c.q_len) == (codes.SINGLE, 1)
+    life.power_cut(0)
+    assert (life.c.b_kind, life.c.q_len) == (0, 0)
+    assert (codes.E_BOLUS_CUT, codes.SINGLE, 0) in events(life.c)
+
+
 @pytest.mark.requirement("MX-03")
 def test_a_bolus_is_never_resumed_and_its_rest_is_counted() -> None:
     life = running()
