@@ -124,11 +124,11 @@ class Served:
 
 
 @contextmanager
-def served(world: ClinicWorld) -> Iterator[Served]:
-    """The application of a clinic on a free port of loopback, in a thread."""
+def served(world: ClinicWorld, name: str = "127.0.0.1") -> Iterator[Served]:
+    """The application of a clinic on a free port of loopback, in a thread; browsers are told ``name``."""
     held = socket.socket()
     held.bind(("127.0.0.1", 0))
-    origin = f"http://127.0.0.1:{held.getsockname()[1]}"
+    origin = f"http://{name}:{held.getsockname()[1]}"
     world.house.settings = replace(world.house.settings, origin=origin)
     server = uvicorn.Server(uvicorn.Config(make_app(world.house), log_level="warning", lifespan="off"))
     thread = threading.Thread(target=server.run, args=([held],), daemon=True)

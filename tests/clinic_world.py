@@ -26,7 +26,6 @@ from thecal.pump.document import Prepared, Written, prepare
 from thecal.quantities import Length, LinearVolume, Volume
 from thecal.rig.home import Home
 from thecal.rig.local import LocalClient
-from thecal.rig.wire import told
 from thecal.therapy.files import OrderFile
 from thecal.web.app import make_app
 from thecal.web.beside import LinkAsk, RigWorld
@@ -211,11 +210,6 @@ def delivering(world: ClinicWorld, number: str = "1001", serial: str = SERIAL) -
     return patient
 
 
-def told_status(world: ClinicWorld, serial: str = SERIAL) -> Any:
-    """What the pump says of itself now."""
-    return world.house.pumps.status(serial)
-
-
 __all__ = [
     "NOW_S",
     "ORIGIN",
@@ -223,8 +217,6 @@ __all__ = [
     "ClinicWorld",
     "clinic_world",
     "order_text",
-    "told",
-    "told_status",
     "with_pumps",
 ]
 

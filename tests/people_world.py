@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 import re
-import socket
-import threading
-import time
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pyotp
-import uvicorn
-from tests.browser_world import Served
 
 from thecal.clinic.people.passwords import set_password
 from thecal.clinic.record.tables import Clinic, OneTimeSecret, Person
-from thecal.web.app import make_app
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from fastapi.testclient import TestClient
     from tests.clinic_world import ClinicWorld
 
@@ -75,25 +66,3 @@ def secret_on(page: str) -> str:
     found = re.search(r'class="secret">([A-Z2-7 ]+)', page)
     assert found is not None, page
     return found.group(1).replace(" ", "")
-
-
-@contextmanager
-def served_by_name(world: ClinicWorld) -> Iterator[Served]:
-    """The application on a free port of loopback, reached by its name: WebAuthn takes no number for one."""
-    held = socket.socket()
-    held.bind(("127.0.0.1", 0))
-    origin = f"http://localhost:{held.getsockname()[1]}"
-    world.house.settings = replace(world.house.settings, origin=origin)
-    server = uvicorn.Server(uvicorn.Config(make_app(world.house), log_level="warning", lifespan="off"))
-    thread = threading.Thread(target=server.run, args=([held],), daemon=True)
-    thread.start()
-    deadline = time.monotonic() + 30
-    while not server.started:
-        assert time.monotonic() < deadline, "the server did not start"
-        time.sleep(0.01)
-    try:
-        yield Served(world, origin)
-    finally:
-        server.should_exit = True
-        thread.join(timeout=30)
-        held.close()

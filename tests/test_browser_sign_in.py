@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import pyotp
 import pytest
 from sqlalchemy import select
-from tests.browser_world import LOOKS, accessible, chromium, fits, looked_at
+from tests.browser_world import LOOKS, accessible, chromium, fits, looked_at, served
 from tests.clinic_world import ClinicWorld, clinic_world
-from tests.people_world import PASSWORD, secret_on, served_by_name, with_passwords, with_second
+from tests.people_world import PASSWORD, secret_on, with_passwords, with_second
 
 from thecal.clinic.people.signing_in import IDLE_S
 from thecal.clinic.record.tables import Challenge, OneTimeSecret, Passkey, SignIn
@@ -48,7 +48,7 @@ def machine(world: ClinicWorld) -> Machine:
 
 @pytest.fixture(scope="module")
 def clinic(world: ClinicWorld, machine: Machine) -> Iterator[Served]:
-    with served_by_name(world) as made:
+    with served(world, "localhost") as made:  # WebAuthn takes no number for a name
         yield made
 
 

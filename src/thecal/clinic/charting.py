@@ -28,6 +28,7 @@ from thecal.clinic.record.tables import (
     ProgramRun,
     Session,
 )
+from thecal.clinic.session.readings import reading as reading_of
 from thecal.link.log_reading import NAME, Event
 from thecal.pump.core import codes
 from thecal.quantities import Duration, Volume
@@ -78,7 +79,7 @@ class Chart:
 def chart(db: Db, practice: Practice, patient: Patient) -> Chart:
     """Everything about one patient, each list with its newest lines."""
     implant = implant_of(db, patient.id)
-    reading = None if implant is None else newest_reading(db, implant.serial)
+    reading = None if implant is None else reading_of(db, implant.serial)
     return Chart(
         patient=patient,
         implant=implant,
@@ -119,12 +120,6 @@ def _newest(db: Db, kind: Any, which: Any, order: Any) -> list[Any]:
     return list(db.scalars(select(kind).where(which).order_by(order.desc()).limit(NEWEST)))
 
 
-def newest_reading(db: Db, serial: str) -> Interrogation | None:
-    """How the pump was last read, None where it never was."""
-    query = select(Interrogation).where(Interrogation.serial == serial)
-    return db.scalars(query.order_by(Interrogation.read_utc_s.desc(), Interrogation.id.desc())).first()
-
-
 def running(db: Db, serial: str) -> ProgramRun | None:
     """What was confirmed last, None where nothing was."""
     return db.scalars(select(ProgramRun).where(ProgramRun.serial == serial).order_by(ProgramRun.number.desc())).first()
@@ -159,11 +154,10 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class RateStep:
-    """From a moment on a dose rate of the primary ingredient, as exact text and as a number for drawing."""
+    """From a moment on a dose rate of the primary ingredient, as text."""
 
     at_utc_s: int
     text: str
-    per_hour: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +196,7 @@ def day_view(db: Db, practice: Practice, patient: Patient, day: date | None) -> 
     implant = implant_of(db, patient.id)
     notes = [] if implant is not None else ["This patient has no pump here."]
     records = [] if implant is None else log_of(db, implant.serial, from_s, until_s)
-    reading = None if implant is None else newest_reading(db, implant.serial)
+    reading = None if implant is None else reading_of(db, implant.serial)
     if reading is not None and reading.read_utc_s < until_s:
         notes.append("The pump was last read before the end of this day: what it did since is not known.")
     drawn = _Drawn() if reading is None else _rates(db, practice, reading, from_s, until_s)
@@ -318,7 +312,7 @@ def _draw(drawn: _Drawn, practice: Practice, run: ProgramRun, ahead_s: int, span
     primary = order.mixture.primary.drug
     drawn.unit = f"{practice.formulary.drug(primary).dose_unit}/h"
     for start, _end, dose in pattern.slices(span[0] + ahead_s, span[1] + ahead_s):
-        step = RateStep(int(start) - ahead_s, dose.text(drawn.unit), float(dose.number(drawn.unit)))
+        step = RateStep(int(start) - ahead_s, dose.text(drawn.unit))
         if not drawn.steps or drawn.steps[-1].text != step.text:
             drawn.steps.append(step)
     ceiling = next((c.per_1h for c in order.program.ceilings if c.drug == primary), None)

@@ -150,9 +150,4 @@ def _names_of(kinds: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(code, kind.name) for code, kind in kinds.items()]
 
 
-def messages(refused: Iterable[Refused]) -> list[str]:
-    """Refusals as lines."""
-    return [r.message for r in refused]
-
-
 _ENVIRONMENT = _environment()
