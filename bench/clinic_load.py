@@ -36,7 +36,7 @@ from clinic_made import (
     written,
 )
 
-from thecal.cli.clinic_process import Running
+from thecal.cli.clinic_process import Running, webs
 from thecal.clinic.people import passwords
 from thecal.clinic.record.tables import LinkCommand, ProgramRun
 from thecal.clinic.record.tables import Session as SessionRow
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 HERE = Path(__file__).resolve().parent
-NAMES = ("rig", "link", "web")
+NAMES = ("rig", "link", "preview", *(name for name, _ in webs(os.cpu_count() or 1)))
 ENTRY = re.compile(r"\n(?=\d{4}-\d\d-\d\d )")
 MOST_SAID = 1500
 MOST_LINE = 256 * 1024 * 1024
@@ -106,7 +106,7 @@ async def measured(options: argparse.Namespace, folder: Path, url: str) -> dict[
     pumps = pumps_for(roles)
     tell(f"{options.people} people, {pumps} pumps: making the record")
     factory_new(home, pumps)
-    staff = written(url, roles, pumps)
+    staff = written(url, roles, pumps, home.folder)
     if options.lines:
         tell(f"{options.lines} more lines of the board")
         more_lines(url, options.lines)

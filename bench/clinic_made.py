@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pyotp
 
 from thecal.clinic.people.passwords import hash_of
+from thecal.clinic.people.sealing import KEY, Seal
 from thecal.clinic.people.signing_in import who_is
 from thecal.clinic.programming.order_text import digest_of
 from thecal.clinic.record import Store
@@ -95,9 +96,13 @@ def factory_new(home: Home, pumps: int) -> None:
         make_pump(home, Identity("bench-20", serial(number), Calibration()))
 
 
-def written(url: str, roles: list[StaffRole], pumps: int) -> list[Staff]:
-    """The record: clinic, staff, patients with their implants. One hash of one password serves all."""
+def written(url: str, roles: list[StaffRole], pumps: int, folder: Path) -> list[Staff]:
+    """The record: clinic, staff, patients with their implants. One hash of one password serves all.
+
+    ``folder`` is the clinic's: the key that opens second factors comes there.
+    """
     now_s = int(time.time())
+    seal = Seal.new().write(folder / KEY)
     store = Store(url)
     password = secrets.token_urlsafe(16)
     hashed = hash_of(password)
@@ -121,7 +126,8 @@ def written(url: str, roles: list[StaffRole], pumps: int) -> list[Staff]:
                 staff.append(Staff(login, role.value, password, keys[-1][1], own))
         with store.noting() as session:
             for person_id, secret in keys:
-                session.add(OneTimeSecret(person_id=person_id, secret=secret, newest_step=0))
+                sealed = seal.seal(secret, person_id)
+                session.add(OneTimeSecret(person_id=person_id, secret=sealed, newest_step=0))
     finally:
         store.close()
     random.Random(2).shuffle(staff)

@@ -24,8 +24,8 @@ import httpx2
 import pyotp
 
 PATIENCE_S = 60.0
-KEPT_S = 3.0
-"""A connection is not used again after so long: the server lets go of one after 5 s."""
+KEPT_S = 60.0
+"""A connection is not used again after so long: the server lets go of one after 75 s."""
 NUMBER = re.compile(r"/\d+")
 PUMP = re.compile(r"/pumps/[^/]+")
 DRUG = re.compile(r"^/formulary/[a-z]+$")

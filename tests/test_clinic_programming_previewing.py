@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
 from threading import Barrier, Event, Thread
@@ -68,16 +66,28 @@ def test_what_was_computed_is_kept_by_the_digest_of_both_orders(previews: Previe
     assert len({wanted.key, replace(wanted, current=None).key, replace(wanted, weight_g=70_000).key}) == 3
 
 
-def test_whoever_comes_while_both_workers_are_busy_is_told_to_wait(previews: Previews, wanted: Wanted) -> None:
+def test_whoever_comes_while_the_worker_is_busy_is_told_to_wait(previews: Previews, wanted: Wanted) -> None:
     held = Event()
-    previews._pool = pool = ThreadPoolExecutor(2)
-    busy = [pool.submit(held.wait, 30) for _ in range(2)]
-    began = time.monotonic()
-    assert previews.lines(wanted, FORMULARY, 0.05) is None
-    assert time.monotonic() - began < 5
+    busy = previews._worker("lines").submit(held.wait, 30)
+    assert previews.ask(wanted, FORMULARY, "csf-tip", band=True, wait_s=0.05) is None
+    assert not busy.done()
     held.set()
-    assert all(f.result() for f in busy)
+    assert busy.result()
     assert isinstance(previews.lines(wanted, FORMULARY, 60), Comparison)
+
+
+def test_no_line_waits_for_somebody_elses_band(previews: Previews, wanted: Wanted) -> None:
+    held = Event()
+    busy = previews._worker("band").submit(held.wait, 60)
+    made = previews.ask(wanted, FORMULARY, "csf-tip", band=False, wait_s=60)
+    assert made is not None and made.shown is not None and not made.banded
+    still = previews.ask(wanted, FORMULARY, "csf-tip", band=True, wait_s=0.05)
+    assert still is not None and still.shown == made.shown and not still.banded
+    assert not busy.done()
+    held.set()
+    assert busy.result()
+    drawn = previews.ask(wanted, FORMULARY, "csf-tip", band=True, wait_s=60)
+    assert drawn is not None and drawn.banded and drawn.shown is not None and drawn.shown.draws == 64
 
 
 def test_many_who_ask_for_the_same_at_once_get_the_same(previews: Previews, wanted: Wanted) -> None:
@@ -160,14 +170,3 @@ def test_a_first_program_is_previewed_alone() -> None:
 
 def test_an_order_that_cannot_be_read_is_no_preview() -> None:
     assert isinstance(central(Wanted(None, "nothing", START), FORMULARY), NoPreview)
-
-
-def test_the_central_lines_are_quick_and_leave_the_interpreter_to_others(wanted: Wanted) -> None:
-    """Under 500 ms when warm, and no other thread waits for long: what the workers do is mostly compiled."""
-    central(wanted, FORMULARY)
-    spent = []
-    for _ in range(10):
-        began = time.thread_time()
-        central(wanted, FORMULARY)
-        spent.append(time.thread_time() - began)
-    assert sorted(spent)[9] < 0.5, spent

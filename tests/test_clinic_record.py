@@ -437,3 +437,75 @@ def test_every_kind_of_column_comes_back_from_both_engines(store: Store) -> None
 def test_the_clinics_own_processes_write_as_nobody(store: Store) -> None:
     with store.writing(Stamp(SYSTEM, 1, 2, "s", "f"), "read by schedule") as record:
         assert record.keep(near_miss()).by_person == 0
+
+
+# What people see
+
+
+def test_what_somebody_saw_is_a_link_of_its_own(store: Store) -> None:
+    store.looked(STAMP, "saw a chart", 3, page=2)
+    with store.reading() as session:
+        link = session.scalars(select(Audit)).one()
+    assert (link.action, link.patient_id, link.details, link.rows) == ("saw a chart", 3, {"page": 2}, [])
+    assert (link.by_person, link.at_utc_s, link.machine_utc_s) == (WHO.person_id, STAMP.at_utc_s, STAMP.machine_utc_s)
+    assert is_whole(store)
+
+
+def test_looks_that_come_while_somebody_writes_are_written_together_and_none_is_lost(store: Store) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def write() -> None:
+        with store.writing(STAMP, "wrote"):
+            begun.set()
+            assert go_on.wait(30)
+
+    with ThreadPoolExecutor(17) as pool:
+        writer = pool.submit(write)
+        assert begun.wait(30)
+        looks = [pool.submit(store.looked, STAMP, "saw a chart", n) for n in range(16)]
+        while len(store._looks) < 16:
+            pass
+        assert not any(look.done() for look in looks)
+        go_on.set()
+        writer.result(30)
+        for look in looks:
+            look.result(30)
+    with store.reading() as session:
+        links = session.scalars(select(Audit).order_by(Audit.seq)).all()
+    assert [link.action for link in links] == ["wrote"] + ["saw a chart"] * 16
+    assert {link.patient_id for link in links[1:]} == set(range(16))
+    assert is_whole(store)
+
+
+def test_a_look_that_cannot_be_written_is_told_to_everybody_who_waits_and_the_next_one_is_written(store: Store) -> None:
+    unsaid: Any = None
+    bad = Stamp(WHO, STAMP.at_utc_s, STAMP.machine_utc_s, unsaid, "f1")
+    begun, go_on = threading.Event(), threading.Event()
+
+    def write() -> None:
+        with store.writing(STAMP, "wrote"):
+            begun.set()
+            assert go_on.wait(30)
+
+    with ThreadPoolExecutor(4) as pool:
+        writer = pool.submit(write)
+        assert begun.wait(30)
+        looks = [pool.submit(store.looked, stamp, "saw a chart") for stamp in (STAMP, bad, STAMP)]
+        while len(store._looks) < 3:
+            pass
+        go_on.set()
+        writer.result(30)
+        for look in looks:
+            with pytest.raises(IntegrityError):
+                look.result(30)
+    assert count(store, Audit) == 1
+    store.looked(STAMP, "saw a chart")
+    assert count(store, Audit) == 2
+    assert is_whole(store)
+
+
+def test_a_look_within_a_transaction_is_refused_and_not_waited_for(store: Store) -> None:
+    with pytest.raises(RuntimeError, match="within another one"), store.writing(STAMP, "wrote"):
+        store.looked(STAMP, "saw a chart")
+    store.looked(STAMP, "saw a chart")
+    assert count(store, Audit) == 1

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from thecal.clinic.people.steady_clock import SteadyClock
+from thecal.clinic.people.sealing import Seal
 from thecal.clinic.record.store import Stamp
 
 if TYPE_CHECKING:
@@ -22,14 +23,20 @@ if TYPE_CHECKING:
 
 @dataclass
 class Practice:
-    """``now_s`` gives UTC of the clinic's world in s; ``machine_s`` that of the machine, for signing in alone."""
+    """``now_s`` gives UTC of the clinic's world in s; ``machine_s`` that of the machine, for signing in alone.
+
+    ``seal`` is the key of what is sealed in the record; ``decided`` the newest decision on the formulary that
+    ``formulary`` follows.
+    """
 
     store: Store
     pumps: Pumps
     formulary: Formulary
     now_s: Callable[[], int]
     software: str
-    machine_s: Callable[[], int] = field(default_factory=SteadyClock)
+    machine_s: Callable[[], int] = lambda: int(time.time())
+    seal: Seal = field(default_factory=Seal)
+    decided: int = 0
 
     def stamp(self, who: Who) -> Stamp:
         """What a row that is written now says of its making."""
@@ -40,6 +47,10 @@ class Practice:
     ) -> AbstractContextManager[Record]:
         """One transaction on the record by somebody, with one link of the audit chain."""
         return self.store.writing(self.stamp(who), action, patient_id, **details)
+
+    def looked(self, who: Who, action: str, patient_id: int | None = None, **details: Any) -> None:
+        """One link of the audit chain for what somebody is shown, written when this returns."""
+        self.store.looked(self.stamp(who), action, patient_id, **details)
 
     def reading(self) -> AbstractContextManager[Session]:
         """A look at the record."""

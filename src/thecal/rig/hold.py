@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,39 @@ class Hold:
         if self._lock.is_locked:
             self._note.unlink(missing_ok=True)
             self._lock.release()
+
+
+class Turn:
+    """One at a time: of the threads of this process, and of every process that names the same lock file."""
+
+    def __init__(self, path: Path) -> None:
+        self._here = threading.Lock()
+        self._lock = FileLock(path, mode=OWNER_FILE, thread_local=False)
+
+    def acquire(self, *, blocking: bool = True) -> bool:
+        """Take it; without ``blocking`` False where somebody else has it."""
+        if not self._here.acquire(blocking=blocking):
+            return False
+        try:
+            self._lock.acquire(timeout=-1 if blocking else 0)
+        except Timeout:
+            self._here.release()
+            return False
+        except BaseException:
+            self._here.release()
+            raise
+        return True
+
+    def release(self) -> None:
+        """Let it go."""
+        self._lock.release()
+        self._here.release()
+
+    def __enter__(self) -> None:
+        self.acquire()
+
+    def __exit__(self, *_how: object) -> None:
+        self.release()
 
 
 def hold(path: Path, what: str, doing: str) -> Hold | Held:

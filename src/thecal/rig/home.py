@@ -55,6 +55,11 @@ class Home:
         """Where the link service listens to those who ask it."""
         return self.run / "link.sock"
 
+    @property
+    def preview_socket(self) -> Path:
+        """Where the process that computes previews listens."""
+        return self.run / "preview.sock"
+
     def pump(self, serial: str) -> Path:
         """The folder of a pump; ValueError where ``serial`` cannot name one."""
         if SERIAL.fullmatch(serial) is None:

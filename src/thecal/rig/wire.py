@@ -66,8 +66,13 @@ def read(kind: type[T], found: Any) -> T:
 
 
 def told(answer: Mapping[str, Any]) -> Any:
-    """The link's own type in an answer of the service: the value of its one entry that KINDS names."""
-    name = next(n for n in answer if n in KINDS)
+    """The link's own type in an answer of the service: the value of its one entry that KINDS names.
+
+    An answer without such an entry (who is paired) is itself.
+    """
+    name = next((n for n in answer if n in KINDS), None)
+    if name is None:
+        return answer
     return _read(KINDS[name], answer[name])
 
 

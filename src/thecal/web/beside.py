@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from thecal.clinic.formulary_versions import at_start
 from thecal.clinic.people.provider import provider_in
+from thecal.clinic.people.sealing import seal_of
 from thecal.clinic.pumps import LinkAway, Pumps
 from thecal.clinic.record import Store, StoreError
 from thecal.clinic.refilling.hands import Moved
@@ -18,10 +19,12 @@ from thecal.formulary import load
 from thecal.rig.beside import Standing, read_note
 from thecal.rig.clock import WorldClock
 from thecal.rig.connect import ANSWER_S
+from thecal.rig.hold import Turn
 from thecal.rig.local import LocalClient, UnreachableError
 from thecal.rig.refusal import Refusal
 from thecal.rig.wire import told
 from thecal.web.house import House, Settings
+from thecal.web.previews import PreviewAsk
 from thecal.web.upkeep import Upkeep
 
 if TYPE_CHECKING:
@@ -122,7 +125,8 @@ class DemonstrationWorld(RigWorld):
 
     def __init__(self, home: Home, practice: Practice) -> None:
         super().__init__(home)
-        self._moving = Moving(read_scenario(FILE, practice.formulary), practice, LinkAsk(home), self)
+        turn = Turn(home.run / "moving.lock")
+        self._moving = Moving(read_scenario(FILE, practice.formulary), practice, LinkAsk(home), self, turn)
 
     def move(self, seconds: int) -> int:
         """Move the clock on; UTC of the world after it."""
@@ -149,21 +153,35 @@ class DemonstrationWorld(RigWorld):
 
 
 def open_house(
-    home: Home, record: str, software: str, origin: str, *, demonstration: bool, secure: bool = False
+    home: Home,
+    record: str,
+    software: str,
+    origin: str,
+    *,
+    demonstration: bool,
+    secure: bool = False,
+    first: bool = True,
 ) -> House:
-    """The clinic of a home as its web process holds it. StoreError where its record cannot be used."""
+    """The clinic of a home as a web process holds it; the ``first`` of them does what a clinic does by itself.
+
+    StoreError where its record cannot be used.
+    """
     store = Store(record, make=False)
+    with store.reading() as db:
+        seal = seal_of(home.folder, db)
     settings = Settings(origin, demonstration, secure, provider_in(home.folder))
     clock = WorldClock(home.world)  # from its file: the time is known while the rig is away
-    house = House(store, Pumps(LinkAsk(home)), load(), clock.utc_s, software, settings=settings)
+    house = House(store, Pumps(LinkAsk(home)), load(), clock.utc_s, software, settings=settings, seal=seal)
     at_start(house)  # the formulary that was signed here, over what ships
     house.beside = lambda: away(home)
+    house.previews = PreviewAsk(home)
     house.world = RigWorld(home)
     if demonstration:
         world = DemonstrationWorld(home, house)
-        world.run_on()
         house.world = world
-    else:
+        if first:
+            world.run_on()
+    elif first:
         Upkeep(house).run_on()
     return house
 

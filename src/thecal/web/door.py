@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 from fastapi import Request
 
+from thecal.clinic.formulary_versions import follow
 from thecal.clinic.people import signing_in
 from thecal.clinic.people.permissions import permissions
 from thecal.clinic.people.signing_in import LONGEST_S, SEEN_EVERY_S, Sitting, State, Visitor, sitting
@@ -28,8 +30,11 @@ if TYPE_CHECKING:
     from thecal.web.house import House
 
 COOKIE = "thecal"
+"""The secret of a sign-in."""
 KNOWN = "thecal-known"
 """The mark of a browser in which somebody signed in before."""
+HOST_ONLY = "__Host-"
+"""What both are called in front by an encrypted way: no neighboring site can set such a cookie (RFC 6265bis 4.1.3)."""
 KNOWN_S = 180 * 86_400
 """How long a browser keeps its mark. Ours."""
 
@@ -67,6 +72,10 @@ class Visit:
     def writing(self, action: str, patient_id: int | None = None, **details: Any) -> AbstractContextManager[Record]:
         """One transaction on the record, with its link of the audit chain."""
         return self.house.writing(self.who, action, patient_id, **details)
+
+    def looked(self, action: str, patient_id: int | None = None, **details: Any) -> None:
+        """One link of the audit chain for what this page shows, before it shows it."""
+        self.house.looked(self.who, action, patient_id, **details)
 
     def reading(self) -> AbstractContextManager[Session]:
         """A look at the record."""
@@ -109,13 +118,14 @@ def who_is_there(request: Request) -> Who | None:
 
 def sitting_there(request: Request) -> Sitting:
     """What is known of the screen that a request comes from."""
-    token = request.cookies.get(COOKIE)
+    token = token_of(request)
     if not token:
         return Sitting(State.NOBODY)
     house = house_of(request)
     machine_s = house.machine_s()
     with house.store.reading() as session:
         found = sitting(session, token, machine_s)
+        follow(house, session)
     if found.state is State.NOBODY and found.row is not None:
         with house.store.noting() as session:
             signing_in.end_ahead(session, machine_s)
@@ -136,26 +146,53 @@ def _note_seen(request: Request, found: Sitting) -> None:
         return  # a record that cannot be written to may still be read; the screen locks the earlier
 
 
+def token_of(request: Request) -> str:
+    """The secret of a sign-in that the browser holds, empty where it holds none."""
+    return request.cookies.get(named(COOKIE, house_of(request)), "")
+
+
 def visitor_of(request: Request) -> Visitor:
     """Where a request comes from."""
-    address = request.client.host if request.client is not None else ""
     browser = request.headers.get("user-agent", "")[:200]
-    return Visitor(address, browser, request.cookies.get(KNOWN, ""))
+    return Visitor(_address(request), browser, request.cookies.get(named(KNOWN, house_of(request)), ""))
+
+
+def _address(request: Request) -> str:
+    """The browser's address; behind a proxy with TLS on this machine, the last one that the proxy wrote down.
+
+    Nothing here encrypts, so that with an https origin whoever asks from this machine is the proxy.
+    """
+    peer = request.client.host if request.client is not None else ""
+    said = request.headers.getlist("x-forwarded-for")
+    try:
+        if said and serves_https(house_of(request)) and ipaddress.ip_address(peer).is_loopback:
+            return str(ipaddress.ip_address(said[-1].rpartition(",")[2].strip()))
+    except ValueError:
+        pass
+    return peer
 
 
 def hold(response: Response, house: House, entered: Entered) -> Response:
     """Give the browser the secret of a sign-in, and its mark where it is new: for this site, and for no script."""
     secure = serves_https(house)
-    response.set_cookie(COOKIE, entered.token, max_age=LONGEST_S, httponly=True, samesite="strict", secure=secure)
-    if entered.known:
-        response.set_cookie(KNOWN, entered.known, max_age=KNOWN_S, httponly=True, samesite="strict", secure=secure)
+    held = [(COOKIE, entered.token, LONGEST_S), (KNOWN, entered.known, KNOWN_S)]
+    for name, secret, age_s in held:
+        if secret:
+            response.set_cookie(
+                named(name, house), secret, max_age=age_s, httponly=True, samesite="strict", secure=secure
+            )
     return response
 
 
 def let_go(response: Response, house: House) -> Response:
     """Take the secret of a sign-in from the browser."""
-    response.delete_cookie(COOKIE, httponly=True, samesite="strict", secure=serves_https(house))
+    response.delete_cookie(named(COOKIE, house), httponly=True, samesite="strict", secure=serves_https(house))
     return response
+
+
+def named(cookie: str, house: House) -> str:
+    """What a cookie is called here."""
+    return f"{HOST_ONLY}{cookie}" if serves_https(house) else cookie
 
 
 def serves_https(house: House) -> bool:

@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from thecal.clinic.practice import Practice
+from thecal.clinic.programming.previewing import Previews
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from thecal.clinic.people.provider import Provider
+    from thecal.clinic.programming.previewing import PreviewSource
     from thecal.clinic.refilling.hands import Moved
 
 
@@ -54,3 +56,4 @@ class House(Practice):
     settings: Settings = field(default_factory=Settings)
     beside: Callable[[], tuple[str, ...]] = tuple
     """What does not run beside the web process now, in words."""
+    previews: PreviewSource = field(default_factory=Previews)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from thecal.pump.compile import Compiled, FixedFlow, Refused, compile_program, patient_reference
@@ -11,7 +12,6 @@ from thecal.therapy.review.finding import apart
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from fractions import Fraction
 
     from thecal.formulary import Drug, Formulary
     from thecal.pump.setting import Setting
@@ -28,6 +28,8 @@ class Achieved:
     asked: str
     given: str
     difference: str
+    ratio: Fraction | None = Fraction(0)
+    """How much more is given than was asked for, as a part of it; None where nothing was asked for."""
 
     @property
     def exact(self) -> bool:
@@ -42,22 +44,34 @@ class Achieved:
 
 @dataclass(frozen=True, slots=True)
 class Achievable:
-    """The settings of a pump for an order, what it admits under its ceilings, or why it takes nothing of it."""
+    """The settings of a pump for an order and what it admits under its ceilings; ``made`` says it where it refuses."""
 
     rows: tuple[Achieved, ...]
     notes: tuple[str, ...]
-    refused: Refused | None
+    made: Compiled | FixedFlow | Refused
+
+    @property
+    def refused(self) -> Refused | None:
+        """Why the pump takes nothing of it, None where it takes it."""
+        return self.made if isinstance(self.made, Refused) else None
+
+    @property
+    def farthest(self) -> Achieved | None:
+        """The setting that is given least exactly; None where all are given as asked."""
+        missed = [r for r in self.rows if r.ratio]
+        return max(missed, key=lambda r: abs(r.ratio or Fraction(0)), default=None)
 
 
-def achievable(order: Order, formulary: Formulary) -> Achievable:
-    """The order compiled for its pump as a first program; nothing is sent anywhere."""
-    made = compile_program(order, number=1, patient_ref=patient_reference(order.patient.reference), order_document=b"")
+def achievable(order: Order, formulary: Formulary, document: bytes = b"") -> Achievable:
+    """The order compiled for its pump as a first program with this document; nothing is sent anywhere."""
+    reference = patient_reference(order.patient.reference)
+    made = compile_program(order, number=1, patient_ref=reference, order_document=document)
     if isinstance(made, Refused):
         return Achievable((), (), made)
     drugs = [formulary.drug(code) for code in order.mixture.drugs]
     if isinstance(made, FixedFlow):
-        return Achievable((), tuple(_fixed(made, formulary)), None)
-    return Achievable(tuple(_row(s, drugs) for s in made.settings), tuple(_notes(made, formulary)), None)
+        return Achievable((), tuple(_fixed(made, formulary)), made)
+    return Achievable(tuple(_row(s, drugs) for s in made.settings), tuple(_notes(made, formulary)), made)
 
 
 def _row(setting: Setting, drugs: list[Drug]) -> Achieved:
@@ -66,10 +80,12 @@ def _row(setting: Setting, drugs: list[Drug]) -> Achieved:
     name = setting.name.replace(drug.code, drug.display_name, 1)
     ratio = setting.difference.value / setting.asked.value if setting.asked else None
     if isinstance(setting.asked, Duration) and isinstance(setting.achieved, Duration):
-        return Achieved(name, duration_text(setting.asked), duration_text(setting.achieved), difference_text(ratio))
-    unit = unit_of(setting.asked, drug)
-    digits = apart(setting.asked, setting.achieved, unit) if setting.difference else 4
-    return Achieved(name, setting.asked.text(unit, digits), setting.achieved.text(unit, digits), difference_text(ratio))
+        said = (duration_text(setting.asked), duration_text(setting.achieved))
+    else:
+        unit = unit_of(setting.asked, drug)
+        digits = apart(setting.asked, setting.achieved, unit)
+        said = (setting.asked.text(unit, digits), setting.achieved.text(unit, digits))
+    return Achieved(name, *said, difference_text(ratio), ratio)
 
 
 def unit_of(amount: Quantity, drug: Drug) -> str:
@@ -95,11 +111,7 @@ def difference_text(ratio: Fraction | None) -> str:
 def _notes(made: Compiled, formulary: Formulary) -> Iterator[str]:
     for admission in made.admissions:
         drug = formulary.drug(admission.drug)
-        digits = (
-            4
-            if admission.ceiling == admission.admitted
-            else apart(admission.ceiling, admission.admitted, drug.dose_unit)
-        )
+        digits = apart(admission.ceiling, admission.admitted, drug.dose_unit)
         admitted = admission.admitted.text(drug.dose_unit, digits)
         under = f"under a ceiling of {admission.ceiling.text(drug.dose_unit, digits)}"
         other = "" if admission.tightest else " (another drug's ceiling is tighter)"

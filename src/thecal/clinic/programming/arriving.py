@@ -12,6 +12,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from thecal.quantities import number_text
+from thecal.therapy.refusal import minute_text
 from thecal.therapy.wording import clock_text
 from thecal.twin.spine import Comparison, KeyFigure, SpineCourse
 
@@ -102,7 +103,7 @@ def arriving(made: Comparison | SpineCourse, site: str, formulary: Formulary) ->
         without=tuple(names[d] for d in course.no_model),
         notes=tuple(dict.fromkeys((*(made.current.notes if isinstance(made, Comparison) else ()), *course.notes))),
         errors=_errors(course),
-        begins=f"{course.start.day} {course.start:%b %Y %H:%M}",
+        begins=minute_text(course.start),
         hours=round(float(course.at_s[-1]) / 3600),
         draws=max((line.band.draws for line in course.lines if line.band is not None), default=0),
     )

@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 
+from thecal.clinic.implants import implant_of
 from thecal.clinic.programming.order_text import (
     Tables,
     known,
@@ -26,10 +27,11 @@ from thecal.clinic.programming.order_text import (
     previous_tables,
     tables_of,
 )
-from thecal.clinic.programming.signing import implant_of
 from thecal.clinic.record.tables import Clinic, Implant, Interrogation, LogRecord, Patient, Preparation, Session
 from thecal.clinic.refused import Refused
+from thecal.clinic.session.fluid import against_other_fluid
 from thecal.clinic.session.readings import status_of
+from thecal.clinic.session.without_drug import stands_since
 from thecal.clinic.workflow import Workflow
 from thecal.link.log_reading import Event
 from thecal.pump.document import OrderDocument, UnreadableDocument
@@ -127,7 +129,8 @@ def frame_of(practice: Practice, look: Look, session_id: int, now_s: int) -> Fra
     common = {"session": session, "patient": patient, "implant": implant, "today": day_at(look, now_s)}
     match Workflow(session.workflow):
         case Workflow.PROGRAM:
-            return _of_change(common, running, previous)
+            other = _other_fluid(look, session.serial, running)
+            return other or _of_change(common, running, previous)
         case Workflow.REFILL_NEW | Workflow.RESTART:
             return _of_refill(look, common, running, previous)
         case _:
@@ -144,6 +147,11 @@ def running_text(reading: Interrogation | None, practice: Practice) -> str | Non
     except UnreadableDocument:
         return None
     return None if isinstance(parsed_by(text, practice.formulary), tuple) else text
+
+
+def _other_fluid(look: Look, serial: str, running: str | None) -> Refused | None:
+    ran = {} if running is None else tables_of(running)["mixture"]
+    return against_other_fluid(look, serial, ran["ingredients"]) if ran else None
 
 
 def _of_change(common: Any, running: str | None, previous: Tables | None) -> Frame | Refused:
@@ -248,7 +256,8 @@ def gap_before(look: Look, reading: Interrogation, now_s: int) -> Duration | Non
     if not status.running:
         return Duration.of(max(status.uptime_s - status.stopped_s + now_s - reading.read_utc_s, 0), "s")
     if not status.delivering or status.held:
-        return None
+        since = stands_since(reading)
+        return None if since is None else Duration.of(max(now_s - since, 0), "s")
     query = select(LogRecord.id).where(
         LogRecord.serial == reading.serial,
         LogRecord.event.in_((int(Event.STOP), int(Event.HELD))),

@@ -11,6 +11,8 @@ from __future__ import annotations
 import hashlib
 import re
 import tomllib
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import tomli_w
@@ -145,9 +147,22 @@ def parsed(text: str, practice: Practice) -> OrderFile | tuple[Refused, ...]:
 
 
 def parsed_by(text: str, formulary: Formulary) -> OrderFile | tuple[Refused, ...]:
-    """``parsed`` with a formulary alone."""
+    """``parsed`` with a formulary alone. The texts that were read last are not read again: one page asks often."""
+    return _read(text, _Known(formulary.version, formulary))
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A formulary that is the same as another one of its version."""
+
+    version: str
+    formulary: Formulary = field(compare=False)
+
+
+@lru_cache(maxsize=256)
+def _read(text: str, known: _Known) -> OrderFile | tuple[Refused, ...]:
     try:
-        return parse_order(text, _CALLED, drugs=lambda name: formulary.drug(name).code, pumps=pump_envelope)
+        return parse_order(text, _CALLED, drugs=lambda name: known.formulary.drug(name).code, pumps=pump_envelope)
     except FileRefused as refused:
         return tuple(refusal_of(problem) for problem in refused.problems)
 

@@ -1,8 +1,9 @@
 """What arrives beyond the tip, now and as proposed, by the twin: the central lines first, the band when it is ready.
 
-Two texts of orders and a moment come in, a course or a comparison goes out. Work is done by two workers at once,
-outside of every transaction; whoever asks meanwhile is told to wait. What was computed is kept by the digest of both
-texts. A preview gates nothing: no function that reviews, signs or sends reads it.
+Two texts of orders and a moment come in, a course or a comparison goes out, or what is shown of it at one place. Lines
+and bands have a worker each, so that no line waits for a band; whoever asks meanwhile is told to wait. What was
+computed is kept by the digest of both texts. A preview gates nothing: no function that reviews, signs or sends reads
+it.
 """
 
 from __future__ import annotations
@@ -10,9 +11,11 @@ from __future__ import annotations
 from collections import OrderedDict
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import datetime  # noqa: TC003 -- what goes to another process is read by its types
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
+from thecal.clinic.programming.arriving import Arriving, arriving
 from thecal.clinic.programming.order_text import digest_of, parsed_by
 from thecal.therapy.files import OrderFile
 from thecal.twin import cases
@@ -23,7 +26,6 @@ from thecal.twin.spine import Comparison, NoPreview, NoPreviewWhy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import datetime
 
     from thecal.formulary import Formulary
     from thecal.twin.spine import SpineCourse
@@ -33,8 +35,6 @@ if TYPE_CHECKING:
 
 MODEL = "Thecal's one-dimensional model of the spinal fluid, with the tissues beside it"
 """What the preview is computed with, in words."""
-AT_ONCE = 2
-"""How many previews are computed at the same time."""
 MOST_KEPT = 64
 """How many previews are kept, central lines and bands each."""
 
@@ -53,6 +53,32 @@ class Wanted:
         """The digest of everything that the answer depends on."""
         parts = (self.current or "", self.proposed, self.start.isoformat(), str(self.weight_g))
         return digest_of("\0".join(digest_of(part) for part in parts))
+
+
+@dataclass(frozen=True, slots=True)
+class Without:
+    """Why nothing can be shown, in words."""
+
+    why: str
+    found: str
+    allowed: str
+    then: str
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What is shown at one place: the lines, ``banded`` with their band; or why there is nothing."""
+
+    shown: Arriving | None
+    none: Without | None = None
+    banded: bool = False
+
+
+class PreviewSource(Protocol):
+    """Where previews come from: this process, or one beside it."""
+
+    def ask(self, wanted: Wanted, formulary: Formulary, site: str, *, band: bool, wait_s: float) -> Preview | None:
+        """What is shown at ``site``, with the band where that is asked for and ready; None where nothing is yet."""
 
 
 def central(wanted: Wanted, formulary: Formulary) -> Made:
@@ -78,42 +104,54 @@ def banded(made: Made) -> Made:
 
 @dataclass
 class Previews:
-    """The previews of one process: two workers, and what they computed."""
+    """The previews of one process: a worker for lines, one for bands, and what they computed."""
 
     _kept: OrderedDict[str, Future[Made]] = field(default_factory=OrderedDict)
     _lock: Lock = field(default_factory=Lock)
-    _pool: ThreadPoolExecutor | None = None
+    _workers: dict[str, ThreadPoolExecutor] = field(default_factory=dict)
+
+    def ask(self, wanted: Wanted, formulary: Formulary, site: str, *, band: bool, wait_s: float) -> Preview | None:
+        """As ``PreviewSource`` has it."""
+        lines = self.lines(wanted, formulary, wait_s)
+        banded = self.band(wanted, formulary, wait_s) if band else None
+        made = banded or lines
+        if made is None:
+            return None
+        if isinstance(made, NoPreview):
+            return Preview(None, Without(made.why.value, made.found, made.allowed, made.then))
+        return Preview(arriving(made, site, formulary), banded=banded is not None)
 
     def lines(self, wanted: Wanted, formulary: Formulary, wait_s: float) -> Made | None:
         """The central lines; None where they are not ready after ``wait_s``: ask again."""
-        return _ready(self._of(f"lines {wanted.key}", lambda: central(wanted, formulary)), wait_s)
+        return _ready(self._of("lines", wanted, lambda: central(wanted, formulary)), wait_s)
 
     def band(self, wanted: Wanted, formulary: Formulary, wait_s: float) -> Made | None:
         """The same with the band; None where it is not ready yet."""
         made = self.lines(wanted, formulary, wait_s)
         if made is None:
             return None
-        return _ready(self._of(f"band {wanted.key}", lambda: banded(made)), wait_s)
+        return _ready(self._of("band", wanted, lambda: banded(made)), wait_s)
 
-    def _of(self, key: str, work: Work) -> Future[Made]:
+    def _of(self, what: str, wanted: Wanted, work: Work) -> Future[Made]:
+        key = f"{what} {wanted.key}"
         with self._lock:
             found = self._kept.get(key)
             if found is None or found.cancelled() or (found.done() and found.exception() is not None):
-                found = self._kept[key] = self._workers().submit(work)
+                found = self._kept[key] = self._worker(what).submit(work)
             self._kept.move_to_end(key)
             while len(self._kept) > 2 * MOST_KEPT:
                 self._kept.popitem(last=False)[1].cancel()
             return found
 
-    def _workers(self) -> ThreadPoolExecutor:
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="preview")
-        return self._pool
+    def _worker(self, what: str) -> ThreadPoolExecutor:
+        if what not in self._workers:
+            self._workers[what] = ThreadPoolExecutor(1, thread_name_prefix=f"preview {what}")
+        return self._workers[what]
 
     def close(self) -> None:
         """Let the workers go; what waits is given up."""
-        if self._pool is not None:
-            self._pool.shutdown(wait=True, cancel_futures=True)
+        for worker in self._workers.values():
+            worker.shutdown(wait=True, cancel_futures=True)
 
 
 def _ready(future: Future[Made], wait_s: float) -> Made | None:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
+from thecal.clinic.implants import implant_of
 from thecal.clinic.programming.judging import Judged, judged
 from thecal.clinic.programming.order_text import digest_of, head_tables, kept_mixture, known, tables_of
-from thecal.clinic.record.tables import Implant, NearMiss, Order, Override, Patient, Session
+from thecal.clinic.record.tables import NearMiss, Order, Override, Patient, Session
 from thecal.clinic.refused import Refused
 from thecal.clinic.session.stepping import patient_of
 from thecal.clinic.session.writing import written
@@ -118,12 +119,6 @@ def _reason_missing(findings: Sequence[Finding]) -> Refused:
 
 
 # Whose order it is ------------------------------------------------------------------------------------------------
-
-
-def implant_of(look: OrmSession, patient_id: int, serial: str) -> Implant | None:
-    """The pump with this serial number while it is in use in this patient."""
-    query = select(Implant).where(Implant.patient_id == patient_id, Implant.serial == serial, Implant.until.is_(None))
-    return look.scalars(query.order_by(Implant.id.desc())).first()
 
 
 def running_order(look: OrmSession, patient_id: int, serial: str) -> Order | None:

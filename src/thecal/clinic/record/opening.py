@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,15 +18,18 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
-from thecal.clinic.record.unusable import StoreError, Trouble, trouble, trouble_of
+from thecal.clinic.record.unusable import StoreError, Trouble, absent, trouble, trouble_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sqlalchemy import URL, Connection, Engine
+    from sqlalchemy.engine import ExceptionContext
 
 BUSY_S = 10.0
 """How long a writer waits for another one. Ours."""
+LOOK_AGAIN_S = 0.002
+"""So often a writer looks whether SQLite is free: its own waiting looks ever later, and in a crowd somebody starves."""
 STUCK_S = 60
 """After so long without a word PostgreSQL ends a transaction that holds the others up. Ours."""
 POOL = {"pool_size": 20, "max_overflow": 30, "pool_timeout": BUSY_S}
@@ -87,8 +91,7 @@ def troubles(where: URL) -> Iterator[None]:
 
 def _file(path: Path, *, make: bool) -> None:
     if not make and not path.is_file():
-        then = "make a clinic with thecal clinic init, or name the folder of one"
-        raise StoreError(Trouble.ABSENT, f"no record at {path}", "the record of a clinic", then)
+        raise absent(str(path))
     try:
         if not path.exists():
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, OWNER_FILE))
@@ -99,7 +102,9 @@ def _file(path: Path, *, make: bool) -> None:
 
 
 def _sqlite(where: URL) -> Engine:
-    engine = create_engine(where, connect_args={"timeout": BUSY_S, "check_same_thread": False}, **POOL)
+    engine = create_engine(
+        where, connect_args={"timeout": BUSY_S, "check_same_thread": False}, hide_parameters=True, **POOL
+    )
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: Any) -> None:
@@ -117,9 +122,33 @@ def _sqlite(where: URL) -> Engine:
     def _begin(connection: Connection) -> None:
         kind = connection.get_execution_options().get(KIND)
         connection.exec_driver_sql(f"PRAGMA query_only = {int(kind == 'reads')}")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if kind == "writes" else "BEGIN")
+        if kind == "writes":
+            _begin_alone(connection)
+        else:
+            connection.exec_driver_sql("BEGIN")
 
     return engine
+
+
+def _begin_alone(connection: Connection) -> None:
+    """Begin as the only writer of all processes, after up to BUSY_S."""
+    until = time.monotonic() + BUSY_S
+    connection.exec_driver_sql("PRAGMA busy_timeout = 0")
+    try:
+        while not _has_begun(connection, last=time.monotonic() > until):
+            time.sleep(LOOK_AGAIN_S)
+    finally:
+        connection.exec_driver_sql(f"PRAGMA busy_timeout = {int(BUSY_S * 1000)}")
+
+
+def _has_begun(connection: Connection, *, last: bool) -> bool:
+    try:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    except DBAPIError as wrong:
+        if last or getattr(wrong.orig, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_BUSY:
+            raise
+        return False
+    return True
 
 
 def _postgres(where: URL) -> Engine:
@@ -129,7 +158,7 @@ def _postgres(where: URL) -> Engine:
         "idle_in_transaction_session_timeout": f"{STUCK_S}s",
     }
     options = " ".join(f"-c {name}={value}" for name, value in settings.items())
-    engine = create_engine(where, pool_pre_ping=True, connect_args={"options": options}, **POOL)
+    engine = create_engine(where, pool_pre_ping=True, connect_args={"options": options}, hide_parameters=True, **POOL)
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
@@ -138,5 +167,16 @@ def _postgres(where: URL) -> Engine:
             connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         elif kind == "writes":
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({ONE_WRITER})")
+
+    @event.listens_for(engine, "handle_error")
+    def _say_no_row(context: ExceptionContext) -> None:
+        """PostgreSQL adds what a refused row holds: names and drugs belong into no message and no log."""
+        origin, wrapped = context.original_exception, context.sqlalchemy_exception
+        first = getattr(getattr(origin, "diag", None), "message_primary", None)
+        if first is None:
+            return
+        whole, origin.args = str(origin), (first,)
+        if wrapped is not None:
+            wrapped.args = (str(wrapped.args[0]).replace(whole, first), *wrapped.args[1:])
 
     return engine

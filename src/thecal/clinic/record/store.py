@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import threading
 import time
+from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import event, inspect
@@ -58,6 +59,24 @@ class Stamp:
     software: str
     formulary: str
     known: Formulary | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """What somebody did or saw, as its link says it."""
+
+    stamp: Stamp
+    action: str
+    patient_id: int | None
+    details: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What somebody saw, until its link is written."""
+
+    done: _Done
+    written: Future[None] = field(default_factory=Future)
 
 
 class Record:
@@ -178,17 +197,22 @@ class Record:
     def link(self, action: str, patient_id: int | None, details: dict[str, Any]) -> Audit:
         """Append the link of this transaction, which is the last thing that it writes."""
         self.session.flush()
-        link = Audit(
-            at_utc_s=self.stamp.at_utc_s,
-            machine_utc_s=self.stamp.machine_utc_s,
-            by_person=self.stamp.who.person_id,
-            action=action,
-            patient_id=patient_id,
-            details=details,
-            rows=self.rows(),
-            software=self.stamp.software,
-        )
-        return chain.append(self.session, link)
+        return _append(self.session, _Done(self.stamp, action, patient_id, details), self.rows())
+
+
+def _append(session: OrmSession, done: _Done, rows: list[list[Any]]) -> Audit:
+    """Append the link of what was done, with the rows that it wrote."""
+    link = Audit(
+        at_utc_s=done.stamp.at_utc_s,
+        machine_utc_s=done.stamp.machine_utc_s,
+        by_person=done.stamp.who.person_id,
+        action=done.action,
+        patient_id=done.patient_id,
+        details=done.details,
+        rows=rows,
+        software=done.stamp.software,
+    )
+    return chain.append(session, link)
 
 
 def _content(row: Base) -> dict[str, Any]:
@@ -211,7 +235,8 @@ class Store:
     """The record at one address. StoreError where it cannot be used, from every method.
 
     ``url`` is as SQLAlchemy has it: ``sqlite:///clinic.sqlite`` or ``postgresql+psycopg://...``. Migrations run when it
-    is opened; a record that newer software wrote is refused. Without ``make`` a file that is not there is refused too.
+    is opened; a record that newer software wrote is refused. Without ``make`` one that is not there is refused too: no
+    file, or a database without tables.
     """
 
     def __init__(self, url: str | URL, *, make: bool = True) -> None:
@@ -221,9 +246,11 @@ class Store:
         self._reads = self.engine.execution_options(**READS)
         self._here = threading.local()
         self._turn = threading.Lock()
+        self._looks: list[_Look] = []
+        self._looking = threading.Lock()
         try:
             with troubles(self.url):
-                migrate(self.engine)
+                migrate(self.engine, make=make)
         except BaseException:
             self.engine.dispose()
             raise
@@ -249,6 +276,43 @@ class Store:
             link = record.link(action, patient_id, details)
             self._commit(session, link.seq, link.hash)
 
+    def looked(self, stamp: Stamp, action: str, patient_id: int | None = None, **details: Any) -> None:
+        """One link for what somebody is shown, durable when this returns.
+
+        Looks that come while another writer is at work are written together, a link each; StoreError from ``writing``.
+        """
+        self._not_within()
+        look = _Look(_Done(stamp, action, patient_id, details))
+        with self._looking:
+            self._looks.append(look)
+            first = len(self._looks) == 1
+        if first:
+            self._write_looks()
+        look.written.result()
+
+    def _write_looks(self) -> None:
+        """Write what everybody saw who came until it is our turn; each is told the same of how it ended."""
+        looks: list[_Look] = []
+        try:
+            with self._alone() as session:
+                looks = self._taken()
+                for look in looks:
+                    link = _append(session, look.done, [])
+                self._commit(session, link.seq, link.hash)
+        except BaseException as wrong:
+            for look in looks or self._taken():
+                look.written.set_exception(wrong)
+            if not isinstance(wrong, Exception):
+                raise
+        else:
+            for look in looks:
+                look.written.set_result(None)
+
+    def _taken(self) -> list[_Look]:
+        with self._looking:
+            taken, self._looks = self._looks, []
+        return taken
+
     @contextmanager
     def noting(self) -> Iterator[OrmSession]:
         """One transaction without a link, for what is no part of the account: sign-ins, numbers, projections.
@@ -270,8 +334,7 @@ class Store:
     @contextmanager
     def _alone(self) -> Iterator[OrmSession]:
         """A session that is the only writer, before anything is read in it. RuntimeError within another one."""
-        if getattr(self._here, "writes", False):
-            raise RuntimeError("found a transaction within another one, for which it would wait for ever")
+        self._not_within()
         with troubles(self.url), self._in_turn(), OrmSession(self._writes, expire_on_commit=False) as session:
             session.connection()
             self._here.writes = True
@@ -279,6 +342,10 @@ class Store:
                 yield session
             finally:
                 self._here.writes = False
+
+    def _not_within(self) -> None:
+        if getattr(self._here, "writes", False):
+            raise RuntimeError("found a transaction within another one, for which it would wait for ever")
 
     @contextmanager
     def _in_turn(self) -> Iterator[None]:

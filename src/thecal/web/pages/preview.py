@@ -11,18 +11,16 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from thecal.clinic.programming.arriving import arriving
 from thecal.clinic.programming.composing import fitting
 from thecal.clinic.programming.day_chart import day_charts
 from thecal.clinic.programming.frame import Frame, frame_of, read_order
-from thecal.clinic.programming.previewing import MODEL, Previews, Wanted
+from thecal.clinic.programming.previewing import MODEL, Wanted
 from thecal.clinic.record.tables import Order, Session
 from thecal.clinic.refused import Refused
 from thecal.clinic.session import enter, reading, status_of
 from thecal.clinic.session.proposing import draft_of
 from thecal.clinic.workflow import Step
 from thecal.pump.wall_clock.clock import reading_of
-from thecal.twin.spine import NoPreview
 from thecal.web.answers import CONFLICT, MISSING
 from thecal.web.door import Visit, may
 from thecal.web.pages.session_frame import saw, session_or_404, step_page
@@ -31,13 +29,11 @@ from thecal.web.screen import go, render
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from thecal.twin.spine import Comparison, SpineCourse
+    from thecal.clinic.programming.previewing import Preview
 
 router = APIRouter(tags=["program"])
 
 PREVIEW = may("program.write")
-PREVIEWS = Previews()
-"""The workers and the memory of this process."""
 PATIENCE_S = 1.5
 """How long a page waits for its central lines before it says that it waits."""
 GLANCE_S = 0.05
@@ -64,8 +60,8 @@ def preview_page(visit: Annotated[Visit, Depends(PREVIEW)], session_id: int, sit
     frame, wanted = _wanted(visit, session)
     if isinstance(wanted, Refused):
         return step_page(visit, session, Step.PREVIEW, "program/no_preview.html", wanted, 409)
-    made = PREVIEWS.lines(wanted, visit.house.formulary, PATIENCE_S)
-    context = _shown(visit, session, wanted, made, site)
+    made = visit.house.previews.ask(wanted, visit.house.formulary, site, band=False, wait_s=PATIENCE_S)
+    context = _shown(session, wanted, made, site)
     return step_page(
         visit, session, Step.PREVIEW, "program/preview.html", charts24=_day(visit, frame, wanted), **context
     )
@@ -87,13 +83,12 @@ def _fragment(visit: Visit, session_id: int, site: str, *, band: bool) -> HTMLRe
     session = session_or_404(visit, session_id)
     _, wanted = _wanted(visit, session)
     if isinstance(wanted, Refused):
-        return step_page(visit, session, Step.PREVIEW, "program/no_preview.html", wanted, 409)
-    formulary = visit.house.formulary
-    lines = PREVIEWS.lines(wanted, formulary, GLANCE_S)
-    banded = PREVIEWS.band(wanted, formulary, GLANCE_S) if band else None
-    if banded is not None or (lines is not None and not band):
         saw(visit, session, "the preview")
-    context = _shown(visit, session, wanted, banded or lines, site, banded=banded is not None)
+        return step_page(visit, session, Step.PREVIEW, "program/no_preview.html", wanted, 409)
+    made = visit.house.previews.ask(wanted, visit.house.formulary, site, band=band, wait_s=GLANCE_S)
+    if made is not None and made.banded == band:
+        saw(visit, session, "the preview")
+    context = _shown(session, wanted, made, site)
     return render(visit, "program/arriving.html", session=session, **context)
 
 
@@ -149,25 +144,16 @@ def _hour(moment: datetime) -> datetime:
     return moment - timedelta(minutes=moment.minute, seconds=moment.second, microseconds=moment.microsecond)
 
 
-def _shown(
-    visit: Visit,
-    session: Session,
-    wanted: Wanted,
-    made: Comparison | SpineCourse | NoPreview | None,
-    site: str,
-    *,
-    banded: bool = False,
-) -> dict[str, Any]:
-    none = made if isinstance(made, NoPreview) else None
-    shown = None if made is None or isinstance(made, NoPreview) else arriving(made, site, visit.house.formulary)
+def _shown(session: Session, wanted: Wanted, made: Preview | None, site: str) -> dict[str, Any]:
+    shown = None if made is None else made.shown
     return {
         "here": f"/sessions/{session.id}/preview",
         "site": site if shown is None else shown.place,
         "model": MODEL,
-        "none": none,
+        "why_not": None if made is None else made.none,
         "shown": shown,
         "waiting": made is None,
-        "banded": banded,
+        "banded": made is not None and made.banded,
         "alone": wanted.current is None,
     }
 
