@@ -11,14 +11,14 @@ import pyotp
 import pytest
 from argon2 import PasswordHasher
 from sqlalchemy import select
-from tests.clinic_world import ClinicWorld, sqlite_clinic
+from tests.clinic_world import ClinicWorld, plain_clinic
 from tests.people_world import PASSWORD, Machine, make_demonstration, with_passwords, with_second
 
 from thecal.clinic.people import entering, one_time_codes, passwords
 from thecal.clinic.people.entering import Entered, EnterFault, Then, enter, say_second, take_second
 from thecal.clinic.people.passwords import PasswordFault, kept_password, password_fault, set_password, verify_password
 from thecal.clinic.people.signing_in import HALF_S, State, Visitor, sitting
-from thecal.clinic.record.tables import Act, Audit, FailedTries, OneTimeSecret, Password, Person, SignIn
+from thecal.clinic.record.tables import Act, Audit, FailedTries, Password, Person, SignIn
 from thecal.clinic.refused import Refused
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ DESK = Visitor("192.0.2.10", "a browser")
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[ClinicWorld]:
-    yield from sqlite_clinic(tmp_path)
+    yield from plain_clinic(tmp_path)
 
 
 @pytest.fixture
@@ -173,7 +173,7 @@ def test_a_real_clinic_lets_nobody_in_without_a_second_factor(world: ClinicWorld
     assert first.then is Then.ENROLL
     assert state_of(world, first.token) is State.HALF
     with world.house.store.noting() as session:
-        secret = one_time_codes.offer(session, world.people["nurse"].person_id)
+        secret = one_time_codes.offer(session, world.people["nurse"].person_id, world.house.seal)
     wrong = refused(take_second(world.house, first.token, "000000", DESK))
     assert wrong.field == "code"
     done = entered(take_second(world.house, first.token, pyotp.TOTP(secret).at(machine.now_s), DESK))
@@ -265,7 +265,7 @@ def test_somebody_who_has_a_second_factor_cannot_set_up_another_with_the_passwor
     with_second(world, "nurse")
     half = entered(enter(world.house, "nurse", PASSWORD, DESK))
     with world.house.store.noting() as session:
-        session.get_one(OneTimeSecret, world.people["nurse"].person_id).pending = (secret := pyotp.random_base32())
+        secret = one_time_codes.offer(session, world.people["nurse"].person_id, world.house.seal)
     refused(take_second(world.house, half.token, pyotp.TOTP(secret).at(machine.now_s), DESK))
 
 

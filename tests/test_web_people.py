@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pyotp
 import pytest
 from sqlalchemy import text
-from tests.clinic_world import ClinicWorld, sqlite_clinic
+from tests.clinic_world import ClinicWorld, plain_clinic
 from tests.people_world import PASSWORD, Machine, make_demonstration, secret_on, sign_in, with_passwords, with_second
 
 from thecal.clinic.people.signing_in import IDLE_S, LONGEST_S
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[ClinicWorld]:
-    yield from sqlite_clinic(tmp_path)
+    yield from plain_clinic(tmp_path)
 
 
 @pytest.fixture

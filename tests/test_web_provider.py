@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 from sqlalchemy import select
-from tests.clinic_world import ORIGIN, ClinicWorld, sqlite_clinic
+from tests.clinic_world import ORIGIN, ClinicWorld, plain_clinic
 from tests.people_world import with_passwords, with_second
 
 from thecal.clinic.people.provider import ROUND_S, Provider, ProviderFileError, provider_in
@@ -85,7 +85,7 @@ def vouching(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vouching]:
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[ClinicWorld]:
-    yield from sqlite_clinic(tmp_path)
+    yield from plain_clinic(tmp_path)
 
 
 @pytest.fixture
@@ -258,6 +258,7 @@ def test_without_a_provider_there_is_no_such_page(world: ClinicWorld) -> None:
 )
 def test_settings_that_cannot_be_used_are_refused_with_a_message(tmp_path: Path, text: str, said: str) -> None:
     (tmp_path / "sign-in.toml").write_text(text)
+    (tmp_path / "sign-in.toml").chmod(0o600)
     with pytest.raises(ProviderFileError, match=said):
         provider_in(tmp_path)
 
@@ -266,4 +267,13 @@ def test_settings_are_read_from_the_clinics_folder(tmp_path: Path) -> None:
     assert provider_in(tmp_path) is None
     text = "[provider]\nissuer = 'https://id.test'\nclient_id = 'a'\nclient_secret = 'b'\nacr = ['two']\nclaim = 'uid'"
     (tmp_path / "sign-in.toml").write_text(text)
+    (tmp_path / "sign-in.toml").chmod(0o600)
     assert provider_in(tmp_path) == Provider("https://id.test", "a", "b", "uid", acr=("two",))
+
+
+def test_a_file_with_a_secret_that_others_can_read_is_refused(tmp_path: Path) -> None:
+    text = '[provider]\nissuer = "https://id.test"\nclient_id = "a"\nclient_secret = "b"\n'
+    (tmp_path / "sign-in.toml").write_text(text)
+    (tmp_path / "sign-in.toml").chmod(0o640)
+    with pytest.raises(ProviderFileError, match="chmod 600"):
+        provider_in(tmp_path)

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+from starlette.requests import Request
 from tests.clinic_world import ORIGIN, ClinicWorld, clinic_world
 from tests.people_world import PASSWORD, make_demonstration, sign_in, with_passwords
 
 from thecal.web.app import make_app
-from thecal.web.door import COOKIE, own_path
+from thecal.web.door import COOKIE, own_path, visitor_of
 from thecal.web.screen import HERE
 from thecal.web.security import ALWAYS, MOST_BODY
 
@@ -29,7 +31,7 @@ OWN_SCRIPTS = sorted((HERE / "static").glob("*.js"))
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClinicWorld]:
-    made = clinic_world(f"sqlite:///{tmp_path_factory.mktemp('security')}/clinic.sqlite")
+    made = clinic_world(tmp_path_factory.mktemp("security"))
     with_passwords(made, "nurse")
     make_demonstration(made)
     yield made
@@ -96,6 +98,12 @@ def test_https_is_held_to_where_it_is_used(world: ClinicWorld) -> None:
         cookies = sign_in(client, "nurse").headers.get_list("set-cookie")
         assert cookies
         assert all("; Secure" in cookie for cookie in cookies)
+        assert {cookie.partition("=")[0] for cookie in cookies} == {"__Host-thecal", "__Host-thecal-known"}
+        assert all("; Path=/" in cookie and "domain" not in cookie.casefold() for cookie in cookies)
+        stranger = {"cookie": f"thecal={world.token('nurse')}"}
+        assert world.client(None).get("/account", headers=stranger).status_code == 303, "as a neighboring site sets it"
+        own = {"cookie": f"__Host-thecal={world.token('nurse')}"}
+        assert world.client(None).get("/account", headers=own).status_code == 200
     finally:
         world.house.settings = before
     assert "strict-transport-security" not in world.client(None).get("/sign-in").headers
@@ -244,7 +252,39 @@ def test_a_secret_that_was_there_before_is_never_taken_on(world: ClinicWorld) ->
     assert client.get("/account", headers={"cookie": "thecal=chosen-by-a-stranger"}).status_code == 303
 
 
+# Addresses
+
+
+@pytest.mark.parametrize(
+    ("origin", "peer", "said", "counted"),
+    [
+        ("https://clinic.test", "127.0.0.1", ["192.0.2.7"], "192.0.2.7"),
+        ("https://clinic.test", "::1", ["198.51.100.1, 192.0.2.7"], "192.0.2.7"),
+        ("https://clinic.test", "127.0.0.1", ["198.51.100.1", "2001:db8::7"], "2001:db8::7"),
+        ("https://clinic.test", "127.0.0.1", ["<script>"], "127.0.0.1"),
+        ("https://clinic.test", "127.0.0.1", [], "127.0.0.1"),
+        ("https://clinic.test", "203.0.113.9", ["192.0.2.7"], "203.0.113.9"),
+        (ORIGIN, "127.0.0.1", ["192.0.2.7"], "127.0.0.1"),
+    ],
+)
+def test_behind_a_proxy_on_this_machine_an_address_is_the_one_that_it_wrote_down(
+    world: ClinicWorld, origin: str, peer: str, said: list[str], counted: str
+) -> None:
+    """What a stranger writes before it, or sends past a proxy, does not count."""
+    before = world.house.settings
+    world.house.settings = replace(before, origin=origin)
+    headers = [(b"x-forwarded-for", one.encode()) for one in said]
+    scope = {"type": "http", "headers": headers, "client": (peer, 4000), "app": make_app(world.house)}
+    try:
+        assert visitor_of(Request(scope)).address == counted
+    finally:
+        world.house.settings = before
+
+
 # Faults
+
+
+INSIDE = "the secret inside of the program"
 
 
 class BrokenError(RuntimeError):
@@ -256,7 +296,7 @@ def breaking(world: ClinicWorld) -> TestClient:
     app = make_app(world.house)
 
     def fails() -> None:
-        raise BrokenError("the secret inside of the program")
+        raise BrokenError(INSIDE)
 
     app.add_api_route("/fails", fails)
     client = TestClient(app, base_url=ORIGIN, headers={"origin": ORIGIN})
@@ -276,11 +316,35 @@ def test_a_fault_of_ours_is_a_page_with_a_number_to_quote(
     number = re.search(r'class="number">([0-9a-f]{8})<', found.text)
     assert number is not None
     assert number.group(1) in caplog.text
-    assert "the secret inside of the program" in caplog.text
+    assert "BrokenError" in caplog.text
+    assert "in fails" in caplog.text, "the lines of the program"
+    assert INSIDE not in caplog.text, "what a fault says may quote a patient"
+
+
+def test_no_address_that_is_a_secret_gets_into_the_log(
+    world: ClinicWorld, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from thecal.clinic.desk import feeds
+
+    monkeypatch.setattr(feeds, "feed_of", lambda *_: 1 / 0)
+    with caplog.at_level(logging.ERROR, "thecal.web"):
+        found = world.client(None).get("/calendar/the-secret-of-a-feed.ics")
+    assert found.status_code == 500
+    assert "/calendar/{secret}.ics" in caplog.text
+    assert "the-secret-of-a-feed" not in caplog.text
+
+
+def test_what_the_database_was_told_is_in_no_message_of_it(world: ClinicWorld) -> None:
+    with pytest.raises(IntegrityError) as wrong, world.writing() as record:
+        record.session.execute(
+            text("INSERT INTO sign_in (token_digest, person_id, begun_s) VALUES (:a, 1, :b)"),
+            {"a": "Ada Lindqvist", "b": None},
+        )
+    assert "Ada Lindqvist" not in str(wrong.value)
 
 
 def test_a_record_that_cannot_be_used_is_a_plain_page_that_says_so(tmp_path: Any) -> None:
-    world = clinic_world(f"sqlite:///{tmp_path}/clinic.sqlite")
+    world = clinic_world(tmp_path)
     client = world.client("nurse")
     with world.store.engine.connect() as connection:
         connection.execute(text("ALTER TABLE sign_in RENAME TO gone"))

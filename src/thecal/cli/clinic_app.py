@@ -150,6 +150,9 @@ def restore(
         ),
     ] = None,
     anyway: Anyway = False,
+    without_key: Annotated[
+        bool, typer.Option("--without-key", help="Restore though nothing here opens its second factors.")
+    ] = False,
     home: ClinicDir = None,
     as_json: Json = False,
 ) -> int:
@@ -158,9 +161,46 @@ def restore(
     def work() -> Answer:
         from thecal.cli.clinic_keeping import restore_from
 
-        return restore_from(home, path, into, anyway=anyway, quiet=as_json)
+        return restore_from(home, path, into, anyway=anyway, without_key=without_key, quiet=as_json)
 
     return end("clinic restore", work, as_json)
+
+
+@app.command(
+    "let-in",
+    short_help="Let somebody in whom no administrator can help.",
+    epilog=examples("thecal clinic let-in ada"),
+)
+def let_in(
+    login: Annotated[str, typer.Argument(metavar="LOGIN", help="Whose.")],
+    *,
+    home: ClinicDir = None,
+    as_json: Json = False,
+) -> int:
+    """Give somebody a password to hand over and void their second factor, when no administrator can."""
+
+    def work() -> Answer:
+        from thecal.cli.clinic_people import let_in
+
+        return let_in(home, login)
+
+    return end("clinic let-in", work, as_json)
+
+
+@app.command(
+    "new-key",
+    short_help="Seal second factors under a new key, or void them.",
+    epilog=examples("thecal clinic new-key"),
+)
+def new_key(*, home: ClinicDir = None, as_json: Json = False) -> int:
+    """Seal every second factor under a new key; where the key of before is gone, they are void and set up anew."""
+
+    def work() -> Answer:
+        from thecal.cli.clinic_people import new_key
+
+        return new_key(home)
+
+    return end("clinic new-key", work, as_json)
 
 
 @audit_app.command(

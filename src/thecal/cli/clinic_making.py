@@ -6,24 +6,21 @@ import os
 import sys
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import tomli_w
 import typer
 
 from thecal.cli.asking import ended
-from thecal.cli.clinic_place import ended_in, now_s, place_at, refusing, said
+from thecal.cli.clinic_place import ended_in, place_at, practice_at, refusing, said
 from thecal.cli.exits import Exit
-from thecal.cli.versions import software_version
 from thecal.clinic.people.passwords import password_fault
+from thecal.clinic.people.sealing import seal_of
 from thecal.clinic.people.staff import first_administrator
-from thecal.clinic.practice import Practice
-from thecal.clinic.pumps import LinkAway, Pumps
 from thecal.clinic.record import Store
 from thecal.clinic.record.heads import signing_key
 from thecal.clinic.refused import Refused
 from thecal.clinic.site import RECORD, SETTINGS, VARIABLE, Facts, facts_fault, make_clinic
-from thecal.formulary import load
 from thecal.rig.home import private_folder, write_private
 
 if TYPE_CHECKING:
@@ -66,17 +63,20 @@ def init(given: Path | None, entered: Entered, *, password_stdin: bool) -> Answe
     _unless(password_fault(login, password))
     _folder(place)
     with refusing(), closing(Store(place.address)) as store:
-        practice = Practice(store, Pumps(_no_pumps), load(), now_s, software_version(), now_s)
+        practice = practice_at(store)
         _unless(make_clinic(practice, facts))
         _unless(first_administrator(practice, login, name, password))
         signing_key(place.key, make=True)
+        with store.reading() as session:
+            seal_of(place.folder, session)
     where = store.url.render_as_string()
     body = {"home": str(place.folder), "record": where, "name": facts.name, "zone": facts.zone, "login": login}
     return said(
         body,
         f"{facts.name} is made. Its record is at {where}.",
         f"The first administrator signs in as {login}, and sets up a second factor then.",
-        f"Keep {place.key} and a backup away from this machine: thecal clinic backup FILE.",
+        f"Keep {place.key}, {place.secrets_key} and a backup away from this machine: thecal clinic backup FILE.",
+        "Keep the backup and the secrets-key apart: together they are every second factor.",
         f"Next: thecal clinic run{f' --home {place.folder}' if given else ''}",
     )
 
@@ -115,7 +115,3 @@ def _password(*, stdin: bool) -> str:
 def _unless(found: object) -> None:
     if isinstance(found, Refused):
         raise ended_in(found)
-
-
-def _no_pumps(operation: str, **_fields: object) -> NoReturn:
-    raise LinkAway(f"no link service runs while a clinic is made ({operation})", asked=False)

@@ -21,20 +21,23 @@ import typer
 
 from thecal.cli.answer import Answer
 from thecal.cli.asking import ended, ended_by
-from thecal.cli.clinic_place import place_at, refusing
+from thecal.cli.clinic_place import held_by_us, look_at_provider, place_at, refusing
 from thecal.cli.clinic_process import Running
 from thecal.cli.console import heading, line, marked, screen, table
 from thecal.cli.exits import Exit
 from thecal.cli.progress import bar
 from thecal.cli.versions import software_version
+from thecal.clinic.people.sealing import seal_of
 from thecal.clinic.record import Store
+from thecal.clinic.record.opening import address
+from thecal.clinic.site import RECORD
 from thecal.rig.beside import Keeper, NotReadyError
-from thecal.rig.hold import Held, Hold, hold
 from thecal.rig.home import Home, private_folder
 from thecal.web.beside import NOTE
 
 if TYPE_CHECKING:
     from thecal.cli.clinic_place import Place
+    from thecal.rig.hold import Hold
 
 LOOPBACK = "127.0.0.1"
 DEMONSTRATION = Path("out/demonstration")
@@ -116,10 +119,7 @@ def _held(place: Place) -> Hold:
     if not home.folder.is_dir():
         then = "make one: thecal clinic init; or look around in one: thecal clinic run --demonstration"
         raise ended(Exit.USAGE, f"no clinic at {place.folder}", "the folder of a clinic", then)
-    held = hold(home.ready().run / "clinic.lock", "this clinic", "runs the clinic")
-    if isinstance(held, Held):
-        raise ended_by(Exit.NOT_REACHED, held.message, "use the one that runs, or end it")
-    return held
+    return held_by_us(place, "runs the clinic")
 
 
 def _look(place: Place, *, demonstration: bool) -> None:
@@ -130,6 +130,8 @@ def _look(place: Place, *, demonstration: bool) -> None:
 
     with closing(Store(place.address, make=False)) as store, store.reading() as db:
         clinic = db.scalars(select(Clinic)).first()
+        seal_of(place.folder, db)
+    look_at_provider(place)
     if clinic is None:
         raise ended(Exit.USAGE, "a record without a clinic", "the record of a clinic", "make it: thecal clinic init")
     if clinic.demonstration and not demonstration:
@@ -148,21 +150,27 @@ def _demonstration(wanted: Wanted, place: Place) -> None:
     from thecal.demonstration.scenario import FILE, read_scenario
     from thecal.formulary import load
 
+    here = address(f"sqlite:///{place.folder.absolute() / RECORD}").render_as_string(hide_password=False)
+    elsewhere = "" if place.address == here else place.address
     if place.folder.exists():
         if not wanted.fresh:
             return
-        _clear(wanted, place)
+        _clear(wanted, place, elsewhere)
     formulary = load()
     scenario = read_scenario(FILE, formulary)
-    making = Making(scenario, formulary, int(time.time()), software_version())
+    making = Making(scenario, formulary, int(time.time()), software_version(), elsewhere)
     said = f"{len(scenario.patients)} made-up patients, whose pumps run for up to {scenario.days} days."
     line(screen(stderr=True), f"Making the demonstration: {said}")
-    with bar("running the pumps") as tell:
+    with refusing(), bar("running the pumps") as tell:
         make_world(place.folder, making, tell)
 
 
-def _clear(wanted: Wanted, place: Place) -> None:
-    """Take the demonstration away, once somebody has said that they are sure."""
+def _clear(wanted: Wanted, place: Place, elsewhere: str) -> None:
+    """Take the demonstration away, once somebody has said that they are sure. A record elsewhere is left as it is."""
+    if elsewhere:
+        found = f"--fresh for a record at {address(elsewhere).render_as_string()}"
+        then = f"take {place.folder} away, and name an empty database; or run another --home"
+        raise ended(Exit.USAGE, found, "a record in the folder of the demonstration", then)
     held = _held(place)
     try:
         with refusing():

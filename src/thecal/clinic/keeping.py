@@ -1,7 +1,7 @@
 """Backup and restore: a whole record in one file of SQLite, from either engine and back to either.
 
 A backup is itself a record: the same tables, guards and chain. It is looked through before it gets its name, and so is
-what was restored from one. Keys of the link are no part of it.
+what was restored from one. Keys are no part of it: neither those of the link, nor the one that opens second factors.
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import MetaData, Table, func, insert, inspect, select, text
+from sqlalchemy import MetaData, Table, delete, func, insert, inspect, select, text, update
 from sqlalchemy.orm import Session
 
+from thecal.clinic.people.sealing import keys_needed
 from thecal.clinic.record import Store
 from thecal.clinic.record.migrating import migrate, version_of
 from thecal.clinic.record.opening import READS, WRITES, address, engine_at, file_of, troubles
+from thecal.clinic.record.tables import Challenge, SignIn
 from thecal.clinic.record.unusable import StoreError, Trouble, trouble
 from thecal.clinic.record.verifying import Verified, verify
 
@@ -44,11 +46,15 @@ def _quiet(_part: float) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What a backup holds, or what was restored: its version, and what was found when it was looked through."""
+    """What a backup holds, or what was restored: its version, and what was found when it was looked through.
+
+    ``keys`` are the names of those that open what is sealed in it (``people.sealing``).
+    """
 
     version: str
     size_bytes: int
     verified: Verified
+    keys: frozenset[str] = frozenset()
 
 
 class Damaged(StoreError):  # noqa: N818 -- one of the ends, like ``EditedMeanwhile``
@@ -88,14 +94,24 @@ def backup(store: Store, path: Path, *, replace: bool = False, anyway: bool = Fa
     return kept
 
 
-def restore(path: Path, into: str | URL, stamp: Stamp, *, anyway: bool = False, tell: Tell = _quiet) -> Kept:
+def restore(
+    path: Path,
+    into: str | URL,
+    stamp: Stamp,
+    *,
+    anyway: bool = False,
+    fits: Callable[[Kept], None] = lambda _kept: None,
+    tell: Tell = _quiet,
+) -> Kept:
     """Make a record of a backup, at an address where none is; the chain goes on with a link that says so.
 
-    StoreError where something is there already, or where the backup cannot be used, and Damaged where its chain does
-    not hold, unless ``anyway`` is said; then nothing is left behind.
+    Every sign-in of it is over. StoreError where something is there already, or where the backup cannot be used, and
+    Damaged where its chain does not hold, unless ``anyway`` is said; then nothing is left behind. ``fits`` looks at the
+    backup before anything is written, and may raise.
     """
     where = address(into)
     kept = look_through(path, lambda part: tell(part / 3))
+    fits(kept)
     if not (kept.verified.whole or anyway):
         raise Damaged("a backup", kept.verified)
     target = file_of(where)
@@ -105,13 +121,32 @@ def restore(path: Path, into: str | URL, stamp: Stamp, *, anyway: bool = False, 
         _into_file(path, target, lambda part: tell(1 / 3 + part / 3))
     with closing(Store(where, make=False)) as store:
         seq, head = kept.verified.seq, kept.verified.hash.hex()
-        with store.writing(stamp, "record restored from a backup", seq=seq, hash=head):
-            pass
+        with store.writing(stamp, "record restored from a backup", seq=seq, hash=head) as record:
+            record.session.execute(update(SignIn).values(ended=True))
+            record.session.execute(delete(Challenge))
         with store.reading() as session:
             verified = verify(session, lambda part: tell(2 / 3 + part / 3))
     if verified.count != kept.verified.count:
         raise Damaged("a restored record", verified)
-    return Kept(kept.version, kept.size_bytes, verified)
+    return Kept(kept.version, kept.size_bytes, verified, kept.keys)
+
+
+def look_for_room(into: str | URL) -> None:
+    """Nothing, where a record can be made at an address; StoreError where something is there, or nobody answers.
+
+    Asked before long work that ends with ``restore``, which looks again.
+    """
+    where = address(into)
+    target = file_of(where)
+    if target is not None:
+        _unless_there(target)
+        return
+    to = engine_at(where)
+    try:
+        with troubles(where):
+            _unless_tables(to)
+    finally:
+        to.dispose()
 
 
 def look_through(path: Path, tell: Tell = _quiet) -> Kept:
@@ -132,8 +167,8 @@ def _looked_through(path: Path, tell: Tell) -> Kept:
         if version is None:
             raise trouble(Trouble.NOT_OURS, "it holds no tables", str(path))
         with Session(connection) as session:
-            verified = verify(session, tell)
-    return Kept(version, path.stat().st_size, verified)
+            verified, keys = verify(session, tell), keys_needed(session)
+    return Kept(version, path.stat().st_size, verified, frozenset(keys))
 
 
 # From file to file
@@ -154,10 +189,14 @@ def _copy_file(source: str, target: Path, tell: Tell) -> None:
         to.execute("PRAGMA journal_mode = DELETE")
 
 
-def _into_file(path: Path, target: Path, tell: Tell) -> None:
+def _unless_there(target: Path) -> None:
     if target.exists():
         then = "name a place where none is, or move that one away first"
         raise StoreError(Trouble.NOT_WRITTEN, f"{target}, which is there already", "a new file", then)
+
+
+def _into_file(path: Path, target: Path, tell: Tell) -> None:
+    _unless_there(target)
     with _beside(target) as beside:
         _copy_file(str(path), beside, tell)
         _sync(beside)
@@ -185,16 +224,20 @@ def _copy_rows(source: Engine, target: Path, tell: Tell) -> None:
         to.dispose()
 
 
+def _unless_tables(to: Engine) -> None:
+    with to.execution_options(**READS).connect() as looking:
+        if inspect(looking).get_table_names():
+            then = "name an empty database: CREATE DATABASE makes one"
+            found = f"tables in {to.url.render_as_string()}"
+            raise StoreError(Trouble.NOT_WRITTEN, found, "an empty database", then)
+
+
 def _into_postgres(path: Path, where: URL, version: str, tell: Tell) -> None:
     """All of a backup in one transaction: a database is left empty, or holds the whole."""
     to = engine_at(where)
     try:
         with troubles(where), _read_only(path) as source, source.connect() as reading:
-            with to.execution_options(**READS).connect() as looking:
-                if inspect(looking).get_table_names():
-                    then = "name an empty database: CREATE DATABASE makes one"
-                    found = f"tables in {where.render_as_string()}"
-                    raise StoreError(Trouble.NOT_WRITTEN, found, "an empty database", then)
+            _unless_tables(to)
             with to.execution_options(**WRITES).begin() as writing:
                 migrate(to, version, writing)
                 _carry(reading, writing, tell)

@@ -7,13 +7,17 @@ from threading import Lock
 
 
 class Fetches:
-    """Counts fetches from each address in windows of WINDOW_S seconds; MOST in each. All numbers are ours."""
+    """Counts fetches from each address in windows of WINDOW_S seconds; MOST in each. All numbers are ours.
+
+    It is kept by each process of the web for itself, so that a stranger's request writes nothing.
+    """
 
     WINDOW_S = 60
     MOST = 60
     ADDRESSES = 10_000
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = MOST) -> None:
+        self._most = most
         self._lock = Lock()
         self._seen: OrderedDict[str, tuple[int, int]] = OrderedDict()
 
@@ -26,4 +30,4 @@ class Fetches:
             self._seen[address] = (window, count)
             if len(self._seen) > self.ADDRESSES:
                 self._seen.popitem(last=False)
-        return count <= self.MOST
+        return count <= self._most

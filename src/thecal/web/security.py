@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+import traceback
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes, urlsplit
 
@@ -71,7 +72,11 @@ class Headers:
 
 
 class Faults:
-    """Where the program itself fails: a page with a number to quote, the rest in the log, nothing of it on the page."""
+    """Where the program itself fails: a page with a number to quote, and the lines of the program in the log.
+
+    What the fault says of itself is in neither: it may quote what somebody entered, a patient's name or a secret. Nor
+    is the address, which may hold one; the route is.
+    """
 
     def __init__(self, app: ASGIApp, page: Callable[[Request, str], str]) -> None:
         self.app = app
@@ -88,12 +93,22 @@ class Faults:
 
         try:
             await self.app(scope, receive, said)
-        except Exception:
+        except Exception as wrong:
             if begun or scope["type"] != "http":
                 raise
             number = secrets.token_hex(4)
-            _LOG.exception("fault %s at %s %s", number, scope["method"], scope["path"])
+            route = getattr(scope.get("route"), "path", "no route")
+            _LOG.error("fault %s at %s %s\n%s", number, scope["method"], route, lines_of(wrong))
             await HTMLResponse(self.page(Request(scope), number), 500)(scope, receive, send)
+
+
+def lines_of(wrong: BaseException) -> str:
+    """Where the program failed: its own lines and the kinds of what was raised, without what these say."""
+    ahead, parts = wrong.__cause__ or wrong.__context__, []
+    if ahead is not None:
+        parts.append(lines_of(ahead))
+    parts += [*traceback.format_tb(wrong.__traceback__), f"{type(wrong).__module__}.{type(wrong).__qualname__}"]
+    return "".join(parts)
 
 
 class Hosts:

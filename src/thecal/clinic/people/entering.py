@@ -16,14 +16,17 @@ from sqlalchemy import select
 from thecal.clinic.people import one_time_codes, passwords, signing_in, waiting
 from thecal.clinic.people.acting import unless_refused
 from thecal.clinic.people.signing_in import Sitting, State, Visitor, begin, digest, sitting, who_is
-from thecal.clinic.people.waiting import Counted
+from thecal.clinic.people.waiting import Counted, Try
 from thecal.clinic.record.tables import Clinic, KnownBrowser, Password, Person
 from thecal.clinic.refused import Refused
 from thecal.clinic.who import SYSTEM, Who
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sqlalchemy.orm import Session
 
+    from thecal.clinic.people.passwords import Proved
     from thecal.clinic.practice import Practice
     from thecal.clinic.record import Record
 
@@ -66,24 +69,43 @@ def enter(practice: Practice, login: str, password: str, visitor: Visitor) -> En
     """The first step: login and password. Whatever is wrong, the answer is the same and takes as long."""
     login = login.strip().casefold()
     machine_s = practice.machine_s()
-    with practice.store.noting() as session:
-        counted = _counted(session, login, visitor)
-        wait = waiting.try_once(session, counted, machine_s)
-    if wait is not None:
-        return wait
-    with practice.reading() as session:
-        kept = passwords.kept_password(session, login)
-    proved = passwords.verify_password(kept, password)
+    checked = _checked(practice, login, password, lambda session: _counted(session, login, visitor))
+    if isinstance(checked, Refused):
+        return checked
+    proved = checked.proved
     with practice.reading() as session:
         person = session.get(Person, proved.person_id) if proved is not None else None
         expired = person is not None and _handed_out_too_long(session, person.id, machine_s)
     if proved is None or person is None or not person.active or expired:
-        _note_failure(practice, kept, visitor)
+        _note_failure(practice, checked, visitor)
         return _wrong()
     with practice.writing(who_is(person), "password right", address=visitor.address) as record:
         passwords.renew(record.session, proved)
-        waiting.take_back(record.session, counted, machine_s)
+        waiting.end_right(record.session, checked.tried, machine_s)
         return _forward(record, person, machine_s, visitor, "password")
+
+
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """A password that was looked at: the try, whose login it was, and what it proved."""
+
+    tried: Try
+    person_id: int
+    proved: Proved | None
+
+
+def _checked(
+    practice: Practice, login: str, password: str, counted: Callable[[Session], list[Counted]]
+) -> _Checked | Refused:
+    """Look at a password, in one's turn; the refusal where one has to wait. The try is still to be ended."""
+    with passwords.turn():
+        with practice.store.noting() as session:
+            tried = waiting.begin_try(session, counted(session), practice.machine_s())
+        if isinstance(tried, Refused):
+            return tried
+        with practice.reading() as session:
+            kept = passwords.kept_password(session, login)
+        return _Checked(tried, 0 if kept is None else kept[0], passwords.verify_password(kept, password))
 
 
 def say_second(practice: Practice, token: str, code: str, visitor: Visitor) -> Entered | Refused:
@@ -95,22 +117,23 @@ def say_second(practice: Practice, token: str, code: str, visitor: Visitor) -> E
         return _over()
     counted = [Counted(f"second {found.person.id}")]
     with practice.store.noting() as session:
-        wait = waiting.try_once(session, counted, machine_s)
-    if wait is not None:
-        return wait
+        tried = waiting.begin_try(session, counted, machine_s)
+    if isinstance(tried, Refused):
+        return tried
     with practice.writing(who_is(found.person), "second factor", address=visitor.address) as record:
-        way = _way_of_code(record, found.person.id, code, machine_s)
+        way = _way_of_code(practice, record, found.person.id, code)
         if way is None or sitting(record.session, token, machine_s).state is not State.HALF:
+            waiting.end_failed(record.session, tried, machine_s)
             return _code_wrong()
-        waiting.take_back(record.session, counted, machine_s)
+        waiting.end_right(record.session, tried, machine_s)
         signing_in.end(record.session, token)
         return _in(record, found.person, machine_s, visitor, f"{found.row.way} and {way}")
 
 
-def _way_of_code(record: Record, person_id: int, code: str, machine_s: int) -> str | None:
+def _way_of_code(practice: Practice, record: Record, person_id: int, code: str) -> str | None:
     """Which of the two ways a code is right in, and use it up; None where in neither."""
-    way = None
-    if one_time_codes.use_code(record.session, person_id, code, machine_s):
+    way, machine_s = None, practice.machine_s()
+    if one_time_codes.use_code(record.session, person_id, code, machine_s, practice.seal):
         way = "code"
     elif one_time_codes.use_recovery_code(record.session, person_id, code, machine_s):
         way = "recovery code"
@@ -132,7 +155,7 @@ def take_second(practice: Practice, token: str, code: str, visitor: Visitor) -> 
         session = record.session
         if one_time_codes.has_second(session, person.id) or handed_out(session, person.id):
             return _over()
-        if not one_time_codes.confirm(session, person.id, code, machine_s):
+        if not one_time_codes.confirm(session, person.id, code, machine_s, practice.seal):
             return _code_wrong()
         record.act("person", person.id, "second factor set up", {})
         codes = tuple(one_time_codes.new_recovery_codes(session, person.id))
@@ -150,7 +173,9 @@ def choose_password(practice: Practice, token: str, password: str, visitor: Visi
         kept = session.get(Password, found.person.id) if found.person is not None else None
     if found.state is not State.HALF or found.person is None or kept is None:
         return _over()
-    if passwords.verify_password((found.person.id, kept.hash), password) is not None:
+    with passwords.turn():
+        same = passwords.verify_password((found.person.id, kept.hash), password) is not None
+    if same:
         return Refused(
             EnterFault.SAME, "the password that was handed out", "one that only you know", "take another", "password"
         )
@@ -181,22 +206,20 @@ def unlock(practice: Practice, token: str, password: str, visitor: Visitor) -> E
     machine_s = practice.machine_s()
     with practice.reading() as session:
         found = sitting(session, token, machine_s)
-        kept = passwords.kept_password(session, found.person.login) if found.person is not None else None
     if found.state is not State.LOCKED or found.person is None or found.row is None:
         return _over()
-    with practice.store.noting() as session:
-        counted = _counted(session, found.person.login, visitor)
-        wait = waiting.try_once(session, counted, machine_s)
-    if wait is not None:
-        return wait
-    if passwords.verify_password(kept, password) is None:
-        _note_failure(practice, kept, visitor)
+    login = found.person.login
+    checked = _checked(practice, login, password, lambda session: _counted(session, login, visitor))
+    if isinstance(checked, Refused):
+        return checked
+    if checked.proved is None:
+        _note_failure(practice, checked, visitor)
         return _wrong("password")
 
     def do(record: Record) -> Entered | Refused:
         if sitting(record.session, token, machine_s).state is not State.LOCKED:
             return _over()
-        waiting.take_back(record.session, counted, machine_s)
+        waiting.end_right(record.session, checked.tried, machine_s)
         return Entered(_unlocked(record, found, machine_s), Then.IN)
 
     return unless_refused(practice, who_is(found.person), "unlocked", do, address=visitor.address)
@@ -216,26 +239,20 @@ def _unlocked(record: Record, found: Sitting, machine_s: int) -> str:
     return token
 
 
-def password_is(practice: Practice, who: Who, password: str) -> bool:
-    """Whether this is the password of somebody who is signed in; asked again before a change of how they sign in."""
-    with practice.reading() as session:
-        person = session.get(Person, who.person_id)
-        kept = passwords.kept_password(session, person.login) if person is not None else None
-    return passwords.verify_password(kept, password) is not None
-
-
 def asked_again(practice: Practice, who: Who, password: str, field: str = "password") -> Refused | None:
-    """The refusal where the password of somebody who is signed in is not right, with the waits of a sign-in."""
-    counted = [Counted(f"again {who.person_id}")]
+    """The refusal where the password of somebody who is signed in is not right, with the waits of a sign-in.
+
+    It is asked again before a change of how they sign in.
+    """
+    with practice.reading() as session:
+        login = session.get_one(Person, who.person_id).login
+    checked = _checked(practice, login, password, lambda _: [Counted(f"again {who.person_id}")])
+    if isinstance(checked, Refused):
+        return replace(checked, field=field)
+    end = waiting.end_failed if checked.proved is None else waiting.end_right
     with practice.store.noting() as session:
-        wait = waiting.try_once(session, counted, practice.machine_s())
-    if wait is not None:
-        return Refused(wait.code, wait.found, wait.allowed, wait.then, field)
-    if not password_is(practice, who, password):
-        return _wrong(field)
-    with practice.store.noting() as session:
-        waiting.take_back(session, counted, practice.machine_s())
-    return None
+        end(session, checked.tried, practice.machine_s())
+    return _wrong(field) if checked.proved is None else None
 
 
 def come_in(record: Record, person: Person, machine_s: int, visitor: Visitor, way: str) -> Entered:
@@ -295,11 +312,13 @@ def _knows(session: Session, known: str, person_id: int) -> bool:
     return kept is not None and kept.person_id == person_id
 
 
-def _note_failure(practice: Practice, kept: tuple[int, str] | None, visitor: Visitor) -> None:
-    """Write down a failure at a login that there is; a login that there is not may be a password, and is not kept."""
-    if kept is not None:
-        with practice.writing(SYSTEM, "sign-in refused", person=kept[0], address=visitor.address):
-            pass
+def _note_failure(practice: Practice, checked: _Checked, visitor: Visitor) -> None:
+    """Write down a failure, at whatever login, so that it takes as long at each.
+
+    One that there is not may be a password, and is not kept: its person is 0.
+    """
+    with practice.writing(SYSTEM, "sign-in refused", person=checked.person_id, address=visitor.address) as record:
+        waiting.end_failed(record.session, checked.tried, practice.machine_s())
 
 
 def _wrong(field: str = "") -> Refused:

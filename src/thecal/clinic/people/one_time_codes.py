@@ -1,4 +1,7 @@
-"""The second factor: codes of an authenticator application (RFC 6238), and recovery codes for when it is lost."""
+"""The second factor: codes of an authenticator application (RFC 6238), and recovery codes for when it is lost.
+
+What an application shares with the clinic is sealed in the record (``sealing``); of recovery codes there are digests.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,8 @@ from thecal.clinic.record.tables import OneTimeSecret, RecoveryCode
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
+
+    from thecal.clinic.people.sealing import Seal
 
 STEP_S = 30
 """A code is made every so often (RFC 6238 4.1)."""
@@ -31,15 +36,21 @@ def has_second(session: Session, person_id: int) -> bool:
     return kept is not None and kept.secret is not None
 
 
-def offer(session: Session, person_id: int) -> str:
+def offer(session: Session, person_id: int, seal: Seal) -> str:
     """A secret to show: the one that was offered before and is not confirmed, else a new one."""
     kept = session.get(OneTimeSecret, person_id)
     if kept is None:
         kept = OneTimeSecret(person_id=person_id, newest_step=0)
         session.add(kept)
     if kept.pending is None:
-        kept.pending = pyotp.random_base32()
-    return kept.pending
+        kept.pending = seal.seal(pyotp.random_base32(), person_id)
+    return seal.open(kept.pending, person_id)
+
+
+def offered(session: Session, person_id: int, seal: Seal) -> str | None:
+    """The secret that was offered and is not confirmed yet, None where there is none."""
+    kept = session.get(OneTimeSecret, person_id)
+    return None if kept is None or kept.pending is None else seal.open(kept.pending, person_id)
 
 
 def address_of(secret: str, login: str, clinic: str) -> str:
@@ -47,24 +58,24 @@ def address_of(secret: str, login: str, clinic: str) -> str:
     return pyotp.TOTP(secret).provisioning_uri(name=login, issuer_name=clinic)
 
 
-def confirm(session: Session, person_id: int, code: str, machine_s: int) -> bool:
+def confirm(session: Session, person_id: int, code: str, machine_s: int, seal: Seal) -> bool:
     """Take the offered secret into use by a code of it; False where the code is not of it."""
     kept = session.get(OneTimeSecret, person_id)
     if kept is None or kept.pending is None:
         return False
-    step = _step_of(kept.pending, code, machine_s, 0)
+    step = _step_of(seal.open(kept.pending, person_id), code, machine_s, 0)
     if step is None:
         return False
     kept.secret, kept.pending, kept.newest_step = kept.pending, None, step
     return True
 
 
-def use_code(session: Session, person_id: int, code: str, machine_s: int) -> bool:
+def use_code(session: Session, person_id: int, code: str, machine_s: int, seal: Seal) -> bool:
     """Whether a code is right now; it is used up by this, and with it every older one."""
     kept = session.get(OneTimeSecret, person_id)
     if kept is None or kept.secret is None:
         return False
-    step = _step_of(kept.secret, code, machine_s, kept.newest_step)
+    step = _step_of(seal.open(kept.secret, person_id), code, machine_s, kept.newest_step)
     if step is None:
         return False
     kept.newest_step = step

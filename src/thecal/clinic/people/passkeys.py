@@ -26,12 +26,11 @@ from webauthn.helpers.structs import (
     UserVerificationRequirement,
 )
 
-from thecal.clinic.people import waiting
 from thecal.clinic.people.entering import Entered, come_in
 from thecal.clinic.people.signing_in import Visitor, who_is
-from thecal.clinic.people.waiting import Counted
 from thecal.clinic.record.tables import Challenge, Passkey, Person
 from thecal.clinic.refused import Refused
+from thecal.clinic.who import SYSTEM
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -151,21 +150,18 @@ def own_passkeys(session: Session, person_id: int) -> list[Passkey]:
     return list(session.scalars(select(Passkey).where(Passkey.person_id == person_id).order_by(Passkey.id)))
 
 
-def authentication_options(practice: Practice, site: Site, visitor: Visitor) -> str | Refused:
-    """What any device is asked in order to sign somebody in, as JSON; the wait where an address asks too often."""
-    machine_s = practice.machine_s()
+def authentication_options(practice: Practice, site: Site) -> str:
+    """What any device is asked in order to sign somebody in, as JSON. Whoever serves it rations it."""
     options = webauthn.generate_authentication_options(
         rp_id=site.host, user_verification=UserVerificationRequirement.REQUIRED
     )
     with practice.store.noting() as session:
-        wait = waiting.try_once(session, _counted(visitor), machine_s)
-        if wait is None:
-            _keep(session, options.challenge, machine_s, None, "")
-    return wait or webauthn.options_to_json(options)
+        _keep(session, options.challenge, practice.machine_s(), None, "")
+    return webauthn.options_to_json(options)
 
 
 def enter_with_passkey(practice: Practice, answer: str, site: Site, visitor: Visitor) -> Entered | Refused:
-    """A whole sign-in by the answer of somebody's device."""
+    """A whole sign-in by the answer of somebody's device. Nobody guesses a signature: nothing is counted."""
     machine_s = practice.machine_s()
     found = _challenge_of(practice, answer, machine_s)
     with practice.reading() as session:
@@ -175,13 +171,14 @@ def enter_with_passkey(practice: Practice, answer: str, site: Site, visitor: Vis
         return _not_right()
     uses = _verified_uses(answer, found, kept, site)
     if uses is None:
+        with practice.writing(SYSTEM, "passkey refused", person=person.id, address=visitor.address):
+            pass
         return _not_right()
     with practice.writing(who_is(person), "passkey right", address=visitor.address) as record:
         used = record.session.get(Passkey, kept.id)
         if used is None or (used.uses and uses <= used.uses):
             return _not_right()
         used.uses, used.used_s = uses, machine_s
-        waiting.take_back(record.session, _counted(visitor), machine_s)
         return come_in(record, person, machine_s, visitor, "passkey")
 
 
@@ -235,10 +232,6 @@ def _said(text: str, name: str) -> str:
         return ""
     value = found.get(name, "") if isinstance(found, dict) else ""
     return value if isinstance(value, str) else ""
-
-
-def _counted(visitor: Visitor) -> list[Counted]:
-    return [Counted.address(visitor.address)]
 
 
 def _not_right() -> Refused:

@@ -6,6 +6,7 @@ What is kept is made by argon2id. A check takes as long for a login that there i
 from __future__ import annotations
 
 import unicodedata
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
@@ -21,6 +22,8 @@ from thecal.clinic.record.tables import Password, Person
 from thecal.clinic.refused import Refused
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sqlalchemy.orm import Session
 
     from thecal.clinic.record import Record
@@ -39,7 +42,7 @@ Measured at 113 ms of one core; 200 people who sign in within a minute need 23 o
 library's own default (three passes, four lanes) needs 171 ms of processor for each.
 """
 AT_ONCE = 2
-"""Checks that run at the same time, so that a crowd of sign-ins holds 128 MiB and not 64 for each thread. Ours."""
+"""Checks of one process at the same time: a crowd of sign-ins holds 128 MiB and not 64 for each thread. Ours."""
 
 _HASHER = PasswordHasher(time_cost=TIME_COST, memory_cost=MEMORY_KIB, parallelism=LANES)
 _GATE = BoundedSemaphore(AT_ONCE)
@@ -128,7 +131,7 @@ def kept_password(session: Session, login: str) -> tuple[int, str] | None:
 def verify_password(kept: tuple[int, str] | None, password: str) -> Proved | None:
     """Whether a password is right for what ``kept_password`` gave; None where it is not.
 
-    It takes as long where nothing is kept. Call it outside of any transaction: it is slow on purpose.
+    It takes as long where nothing is kept. Call it in one's ``turn`` and in no transaction: it is slow on purpose.
     """
     person_id, hashed = kept or (0, _of_nobody())
     if len(password) > 4 * MOST_LENGTH:
@@ -147,17 +150,22 @@ def renew(session: Session, proved: Proved) -> None:
 
 
 def hash_of(password: str) -> str:
-    """A password as it is kept."""
+    """A password as it is kept. It waits for no turn: it is made within a transaction, which is alone anyway."""
+    return _HASHER.hash(_plain(password))
+
+
+@contextmanager
+def turn() -> Iterator[None]:
+    """One's turn to check a password, a crowd one after the other. Take it outside of any transaction."""
     with _GATE:
-        return _HASHER.hash(_plain(password))
+        yield
 
 
 def _right(hashed: str, password: str) -> bool:
-    with _GATE:
-        try:
-            return _HASHER.verify(hashed, _plain(password))
-        except (VerificationError, InvalidHashError):
-            return False
+    try:
+        return _HASHER.verify(hashed, _plain(password))
+    except (VerificationError, InvalidHashError):
+        return False
 
 
 def _plain(password: str) -> str:

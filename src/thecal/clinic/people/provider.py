@@ -17,17 +17,15 @@ from urllib.parse import urlsplit
 
 import httpx
 from authlib.common.errors import AuthlibBaseError
-from authlib.integrations.httpx_client import OAuth2Client
+from authlib.integrations.httpx_client import OAuth2Client, oauth2_client
 from authlib.oidc.core import CodeIDToken
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 from sqlalchemy import delete, select
 
-from thecal.clinic.people import waiting
 from thecal.clinic.people.entering import Entered, come_half, come_in
 from thecal.clinic.people.signing_in import Visitor, who_is
-from thecal.clinic.people.waiting import Counted
 from thecal.clinic.record.tables import Challenge, Person
 from thecal.clinic.refused import Refused
 from thecal.clinic.who import SYSTEM
@@ -50,6 +48,9 @@ DRIFT_S = 60
 """So far the provider's clock may be from ours. Ours."""
 SIGNED_BY = ["RS256", "PS256", "ES256", "EdDSA"]
 """Signatures that are taken; never "none", and none that a shared secret makes."""
+_NO_ANSWER: tuple[type[Exception], ...] = (httpx.HTTPError, oauth2_client.httpx2.HTTPError)
+"""What is raised where the provider does not answer; Authlib asks by a package of its own where that is installed."""
+_NOT_DESCRIBED: tuple[type[Exception], ...] = (*_NO_ANSWER, ValueError, KeyError)
 SECOND = "mfa"
 """The word of RFC 8176 for more than one factor."""
 
@@ -100,6 +101,9 @@ def provider_in(folder: Path) -> Provider | None:
     path = folder / FILE
     if not path.exists():
         return None
+    if path.stat().st_mode & 0o077:
+        then = f"allowed: its owner alone, for it holds a secret; next: chmod 600 {path}"
+        raise ProviderFileError(f"found {path}, which others can read; {then}")
     try:
         said = tomllib.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as wrong:
@@ -110,14 +114,15 @@ def provider_in(folder: Path) -> Provider | None:
     return Provider.of(table)
 
 
-def away_to(
-    practice: Practice, provider: Provider, back: str, then: str, visitor: Visitor
-) -> tuple[str, str] | Refused:
-    """Where to send the browser, and the mark that it has to bring back; ``back`` is our address, ``then`` a page."""
+def away_to(practice: Practice, provider: Provider, back: str, then: str) -> tuple[str, str] | Refused:
+    """Where to send the browser, and the mark that it has to bring back; ``back`` is our address, ``then`` a page.
+
+    Whoever serves it rations it: each asks the provider, and keeps a round.
+    """
     machine_s = practice.machine_s()
     try:
         found = _described(provider)
-    except (httpx.HTTPError, ValueError, KeyError):
+    except _NOT_DESCRIBED:
         return _away(provider)
     state, nonce, verifier = (secrets.token_urlsafe(48) for _ in range(3))
     with _client(provider, back) as client:
@@ -125,9 +130,6 @@ def away_to(
             found["authorization_endpoint"], state=state, nonce=nonce, code_verifier=verifier
         )
     with practice.store.noting() as session:
-        wait = waiting.try_once(session, [Counted.address(visitor.address)], machine_s)
-        if wait is not None:
-            return wait
         session.execute(delete(Challenge).where(Challenge.made_s < machine_s - ROUND_S))
         handle = json.dumps({"nonce": nonce, "verifier": verifier, "then": then})
         session.add(Challenge(challenge=state, made_s=machine_s, person_id=None, handle=handle))
@@ -153,7 +155,7 @@ def come_back(
         return _not_right()
     try:
         claims = _claims(practice, provider, returned, round_)
-    except httpx.HTTPError:
+    except _NO_ANSWER:
         return _away(provider)
     except (AuthlibBaseError, JoseError, ValueError, KeyError, TypeError):
         return _not_right()
@@ -166,7 +168,6 @@ def come_back(
         return _not_known(login)
     machine_s = practice.machine_s()
     with practice.writing(who_is(person), "provider vouched", address=visitor.address) as record:
-        waiting.take_back(record.session, [Counted.address(visitor.address)], machine_s)
         come = come_in if _two_factors(provider, claims) else come_half
         return come(record, person, machine_s, visitor, "provider"), str(round_["then"])
 

@@ -1,7 +1,9 @@
 """Who sits at a screen: begun with a password and a second factor, kept by a secret that only the browser holds.
 
 A sign-in locks by idleness and ends by time, by leaving, or because the person's roles changed. Times are of the
-machine's clock; where it is found to have gone back, the sign-in is over, so that no clock lengthens one.
+machine's clock and stand in the record alone: processes that were started at different times say the same of a sign-in.
+Where the clock is found to have gone back behind what was seen last, the sign-in is over; a smaller step back while a
+screen idles lengthens that idling by itself, and so by no more than ``IDLE_S``.
 """
 
 from __future__ import annotations
@@ -102,12 +104,13 @@ def begin(
 
 def sitting(session: Session, token: str, machine_s: int) -> Sitting:
     """What a cookie's secret is good for, and whose it is."""
-    row = session.get(SignIn, digest(token)) if token else None
+    asked = select(SignIn, Person).outerjoin(Person, Person.id == SignIn.person_id)
+    found = session.execute(asked.where(SignIn.token_digest == digest(token))).one_or_none() if token else None
+    row, person = (None, None) if found is None else (found[0], found[1])
     if row is None or row.ended:
         return _NOBODY
     if machine_s < row.seen_s - BACK_S:
         return Sitting(State.NOBODY, None, row)
-    person = session.get(Person, row.person_id)
     if person is None or not person.active or machine_s - row.begun_s >= LONGEST_S:
         return _NOBODY
     if not row.second_done:

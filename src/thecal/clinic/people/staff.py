@@ -191,6 +191,29 @@ def reset_password(practice: Practice, who: Who, change: Change) -> HandedOut | 
     return unless_refused(practice, who, "password reset", do, person=change.person_id)
 
 
+def let_in(practice: Practice, login: str) -> HandedOut | Refused:
+    """A new password and no second factor for somebody whom no administrator can help: for the machine's owner alone.
+
+    Their sign-ins end, and the second factor is set up anew at the next one.
+    """
+
+    def do(record: Record) -> HandedOut | Refused:
+        query = select(Person).where(Person.login == login.strip().casefold(), Person.active.in_((True,)))
+        person = record.session.scalars(query).first()
+        if person is None:
+            return Refused(
+                StaffFault.LOGIN, f"{login.strip()[:40] or 'nothing'!r}", "the login of somebody active", "look again"
+            )
+        one_time_codes.forget(record.session, person.id)
+        for kind in (Passkey, KnownBrowser):
+            record.session.execute(delete(kind).where(kind.person_id == person.id))
+        end_all(record.session, person.id)
+        record.act("person", person.id, "let in at the command line", {})
+        return HandedOut(person.id, _hand_out(practice, record, person))
+
+    return unless_refused(practice, SYSTEM, "let in at the command line", do)
+
+
 def people(session: Session, search: str = "", page: int = 0) -> tuple[list[Person], int]:
     """One page of the staff by name, and how many there are; searched in login and name."""
     said = search.strip().casefold().replace("\\", "\\\\").replace("%", r"\%").replace("_", r"\_")

@@ -17,7 +17,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import inspect
 
 from thecal.clinic.record.opening import APPLICATION, READS, WRITES
-from thecal.clinic.record.unusable import NewerRecordError, Trouble, trouble
+from thecal.clinic.record.unusable import NewerRecordError, Trouble, absent, trouble
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -58,18 +58,21 @@ def version_of(connection: Connection) -> str | None:
     return current
 
 
-def migrate(engine: Engine, to: str = HEAD, within: Connection | None = None) -> None:
+def migrate(engine: Engine, to: str = HEAD, within: Connection | None = None, *, make: bool = True) -> None:
     """Run the migrations that are missing, all or none; NewerRecordError where the record is beyond all of them.
 
-    ``within`` is a transaction that they become part of.
+    ``within`` is a transaction that they become part of. Without ``make`` an empty database is refused.
     """
     wanted = newest() if to == HEAD else to
     if within is not None:
         _upgrade(within, wanted)
         return
     with engine.execution_options(**READS).connect() as connection:
-        if version_of(connection) == wanted:
-            return
+        there = version_of(connection)
+    if there == wanted:
+        return
+    if there is None and not make:
+        raise absent(engine.url.render_as_string())
     with engine.execution_options(**WRITES).begin() as connection:
         if version_of(connection) != wanted:  # else another process did it, while this one waited
             _upgrade(connection, wanted)

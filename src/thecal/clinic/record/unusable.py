@@ -76,6 +76,7 @@ _SQLITE = {
     "SQLITE_CORRUPT": Trouble.DAMAGED,
     "SQLITE_NOTADB": Trouble.NOT_OURS,
 }
+_NO_ROOM = "No space left on device"
 _POSTGRES = {
     "55P03": Trouble.BUSY,
     "53": Trouble.FULL,
@@ -99,6 +100,12 @@ def trouble(code: Trouble, said: object, where: str) -> StoreError:
     return StoreError(code, f"a record that is {code}: {first} ({where})", _ALLOWED[code], _THEN[code])
 
 
+def absent(where: str) -> StoreError:
+    """The error of an address at which there is no record, and none was to be made."""
+    then = "make a clinic with thecal clinic init, or name the folder of one"
+    return StoreError(Trouble.ABSENT, f"no record at {where}", "the record of a clinic", then)
+
+
 def trouble_of(wrong: DBAPIError | sqlite3.Error, where: str) -> StoreError | None:
     """What a database's error means for whoever uses the record; None where it is a defect of this program."""
     origin = wrong if isinstance(wrong, sqlite3.Error) else wrong.orig
@@ -118,6 +125,8 @@ def _sqlite_code(origin: sqlite3.Error) -> Trouble | None:
 
 def _postgres_code(wrong: DBAPIError) -> Trouble | None:
     state = getattr(wrong.orig, "sqlstate", None)
+    if state is None and _NO_ROOM in str(wrong.orig):  # it lets nobody in either, and has no code for it then
+        return Trouble.FULL
     if state is None:
         gone = wrong.connection_invalidated or type(wrong.orig).__name__ == "OperationalError"
         return Trouble.NOT_REACHED if gone else None

@@ -14,10 +14,10 @@ from thecal.clinic.people.acting import unless_refused
 from thecal.clinic.people.entering import EnterFault, asked_again, is_demonstration
 from thecal.clinic.people.passwords import set_password
 from thecal.clinic.record import Record
-from thecal.clinic.record.tables import OneTimeSecret, Person
+from thecal.clinic.record.tables import Person
 from thecal.clinic.refused import Refused
 from thecal.web.answers import MISSING, WRONG
-from thecal.web.door import COOKIE, Visit, may, own_path, serves_https
+from thecal.web.door import Visit, may, own_path, serves_https, token_of
 from thecal.web.pages.sign_in import picture, site_of
 from thecal.web.screen import Entries, go, render
 
@@ -97,7 +97,7 @@ def begin_second(visit: Own, form: Annotated[AgainForm, Form()]) -> Response:
     if fault is not None:
         return _page(visit, Entries({}, (fault,)), 422)
     with visit.house.store.noting() as session:
-        one_time_codes.offer(session, visit.who.person_id)
+        one_time_codes.offer(session, visit.who.person_id, visit.house.seal)
     return go("/account/second-factor")
 
 
@@ -115,7 +115,7 @@ def confirm_second(visit: Own, form: Annotated[CodeForm, Form()]) -> Response:
     machine_s = visit.house.machine_s()
 
     def do(record: Record) -> list[str] | Refused:
-        if not one_time_codes.confirm(record.session, visit.who.person_id, form.code, machine_s):
+        if not one_time_codes.confirm(record.session, visit.who.person_id, form.code, machine_s, visit.house.seal):
             return Refused(EnterFault.CODE, "a code that is not right", "the one shown now", "enter it", "code")
         record.act("person", visit.who.person_id, "second factor set up", {})
         left = one_time_codes.codes_left(record.session, visit.who.person_id)
@@ -166,7 +166,7 @@ def add_passkey(visit: Own, form: Annotated[PasskeyForm, Form()]) -> Response:
 )
 def remove_passkey(visit: Own, passkey_id: int) -> Response:
     """Take a passkey away."""
-    if not passkeys.remove(visit.house, visit.who, passkey_id):
+    if not (0 < passkey_id < 2**63 and passkeys.remove(visit.house, visit.who, passkey_id)):
         raise HTTPException(404)
     return go("/account")
 
@@ -175,7 +175,7 @@ def remove_passkey(visit: Own, passkey_id: int) -> Response:
 def end_others(visit: Own) -> Response:
     """End every sign-in of one's own but this one."""
     with visit.writing("other sign-ins ended") as record:
-        ended = signing_in.end_all(record.session, visit.who.person_id, visit.request.cookies.get(COOKIE, ""))
+        ended = signing_in.end_all(record.session, visit.who.person_id, token_of(visit.request))
         record.act("person", visit.who.person_id, "sign-ins ended", {"count": ended})
     return go("/account")
 
@@ -184,7 +184,7 @@ def end_others(visit: Own) -> Response:
 def lock(visit: Own) -> Response:
     """Lock this screen now."""
     with visit.house.store.noting() as session:
-        signing_in.lock(session, visit.request.cookies.get(COOKIE, ""))
+        signing_in.lock(session, token_of(visit.request))
     return go("/unlock")
 
 
@@ -204,7 +204,7 @@ def theme(visit: Own, form: Annotated[ThemeForm, Form()]) -> Response:
 def _set(visit: Visit, record: Record, password: str) -> Refused | None:
     fault = set_password(record, record.session.get_one(Person, visit.who.person_id), password, "new")
     if fault is None:
-        signing_in.end_all(record.session, visit.who.person_id, visit.request.cookies.get(COOKIE, ""))
+        signing_in.end_all(record.session, visit.who.person_id, token_of(visit.request))
     return fault
 
 
@@ -219,7 +219,7 @@ def _page(visit: Visit, entries: Entries, status: int = 200) -> HTMLResponse:
             "passkeys": passkeys.own_passkeys(session, me),
             "sign_ins": signing_in.own_sign_ins(session, me, visit.house.machine_s()),
         }
-    context["here"] = signing_in.digest(visit.request.cookies.get(COOKIE, ""))
+    context["here"] = signing_in.digest(token_of(visit.request))
     context["passkeys_work"] = site_of(visit.request) is not None
     return render(visit, "account/account.html", status, entries=entries, themes=THEMES, **context)
 
@@ -227,8 +227,8 @@ def _page(visit: Visit, entries: Entries, status: int = 200) -> HTMLResponse:
 def _second_page(visit: Visit, entries: Entries, status: int = 200) -> Response:
     with visit.reading() as session:
         person = session.get_one(Person, visit.who.person_id)
-        kept = session.get(OneTimeSecret, person.id)
-    if kept is None or kept.pending is None:
+        secret = one_time_codes.offered(session, person.id, visit.house.seal)
+    if secret is None:
         return go("/account")
-    shown = picture(visit.house, kept.pending, person.login)
-    return render(visit, "account/second.html", status, entries=entries, picture=shown, secret=kept.pending)
+    shown = picture(visit.house, secret, person.login)
+    return render(visit, "account/second.html", status, entries=entries, picture=shown, secret=secret)

@@ -21,10 +21,12 @@ from thecal.clinic.people import entering, one_time_codes, provider, signing_in
 from thecal.clinic.people.entering import Entered, Then, is_demonstration
 from thecal.clinic.people.passkeys import Site, authentication_options, enter_with_passkey
 from thecal.clinic.people.signing_in import State
+from thecal.clinic.people.waiting import WaitFault
 from thecal.clinic.record.tables import Clinic
 from thecal.clinic.refused import Refused
 from thecal.web.answers import MISSING, WRONG
-from thecal.web.door import COOKIE, hold, house_of, let_go, own_path, serves_https, sitting_there, visitor_of
+from thecal.web.door import hold, house_of, let_go, own_path, serves_https, sitting_there, token_of, visitor_of
+from thecal.web.fetching import Fetches
 from thecal.web.house import House
 from thecal.web.screen import Entries, go, page
 
@@ -32,6 +34,8 @@ router = APIRouter(tags=["sign-in"])
 
 Words = Annotated[str, Field(max_length=2000)]
 Asked = Annotated[str, Query(alias="next", max_length=2000)]
+ROUNDS = 600
+"""Challenges that one address is given in a minute by a process: a whole clinic may share an address. Ours."""
 _BACK = "/sign-in/provider/back"
 _MARK = "thecal-provider"
 _PATHS = {Then.PASSWORD: "/sign-in/password", Then.ENROLL: "/sign-in/enroll", Then.SECOND: "/sign-in/second"}
@@ -122,7 +126,7 @@ def choose_password(request: Request, form: Annotated[OwnPasswordForm, Form()]) 
     if form.password != form.again:
         wrong = Refused(entering.EnterFault.WRONG, "two that differ", "the same twice", "enter both again", "again")
         return _page(request, "sign_in/own_password.html", Entries({"next": own_path(form.next)}, (wrong,)), 422)
-    token = request.cookies.get(COOKIE, "")
+    token = token_of(request)
     done = entering.choose_password(house_of(request), token, form.password, visitor_of(request))
     if isinstance(done, Refused):
         return _page(request, "sign_in/own_password.html", Entries({"next": own_path(form.next)}, (done,)), 422)
@@ -139,7 +143,7 @@ def second(request: Request, asked: Asked = "/") -> Response:
 @router.post("/sign-in/second", response_class=RedirectResponse, status_code=303, responses=WRONG)
 def say_second(request: Request, form: Annotated[CodeForm, Form()]) -> Response:
     """A code, or a recovery code."""
-    token = request.cookies.get(COOKIE, "")
+    token = token_of(request)
     done = entering.say_second(house_of(request), token, form.code, visitor_of(request))
     if isinstance(done, Refused):
         return _page(request, "sign_in/second.html", Entries({"next": own_path(form.next)}, (done,)), 422)
@@ -157,7 +161,7 @@ def enroll(request: Request, asked: Asked = "/") -> Response:
 def take_second(request: Request, form: Annotated[CodeForm, Form()]) -> Response:
     """Take it into use by a first code; the recovery codes are shown this once."""
     house = house_of(request)
-    done = entering.take_second(house, request.cookies.get(COOKIE, ""), form.code, visitor_of(request))
+    done = entering.take_second(house, token_of(request), form.code, visitor_of(request))
     if isinstance(done, Refused):
         entries = Entries({"next": own_path(form.next)}, (done,))
         if sitting_there(request).state is not State.HALF:
@@ -173,10 +177,10 @@ def passkey_options(request: Request) -> Response:
     site = site_of(request)
     if site is None:
         return JSONResponse({"message": "Passkeys need an address that is a name."}, 409)
-    said = authentication_options(house_of(request), site, visitor_of(request))
-    if isinstance(said, Refused):
-        return JSONResponse({"message": said.message}, 429)
-    return Response(said, media_type="application/json")
+    often = _too_often(request)
+    if often is not None:
+        return JSONResponse({"message": often.message}, 429)
+    return Response(authentication_options(house_of(request), site), media_type="application/json")
 
 
 @router.post("/sign-in/passkey", response_class=RedirectResponse, status_code=303, responses=WRONG)
@@ -197,7 +201,7 @@ def to_provider(request: Request, asked: Asked = "/") -> Response:
     if house.settings.provider is None:
         raise HTTPException(404)
     back = house.settings.origin + _BACK
-    found = provider.away_to(house, house.settings.provider, back, own_path(asked), visitor_of(request))
+    found = _too_often(request) or provider.away_to(house, house.settings.provider, back, own_path(asked))
     if isinstance(found, Refused):
         return _password_page(request, Entries({"next": own_path(asked)}, (found,)), 422)
     url, mark = found
@@ -240,7 +244,7 @@ def unlock(request: Request, form: Annotated[UnlockForm, Form()]) -> Response:
     """Go on; what was entered before is shown to be sent, and never sent by itself."""
     house = house_of(request)
     entries = {"next": own_path(form.next), "asked": form.asked, "kept": form.kept}
-    done = entering.unlock(house, request.cookies.get(COOKIE, ""), form.password, visitor_of(request))
+    done = entering.unlock(house, token_of(request), form.password, visitor_of(request))
     if isinstance(done, Refused):
         if sitting_there(request).state is State.LOCKED:
             return _unlock_page(request, Entries(entries, (done,)), 422)
@@ -267,8 +271,18 @@ def sign_out(request: Request) -> Response:
     found = sitting_there(request)
     if found.person is not None:
         with house.writing(signing_in.who_is(found.person), "signed out") as record:
-            signing_in.end(record.session, request.cookies.get(COOKIE, ""))
+            signing_in.end(record.session, token_of(request))
     return let_go(go("/sign-in"), house)
+
+
+def _too_often(request: Request) -> Refused | None:
+    """The refusal where an address asks for more rounds than whole clinics do; each leaves a row for some minutes."""
+    state = request.app.state
+    if not hasattr(state, "rounds"):
+        state.rounds = Fetches(ROUNDS)
+    if state.rounds.may(visitor_of(request).address, house_of(request).machine_s()):
+        return None
+    return Refused(WaitFault.WAIT, "too many at once from your address", f"{ROUNDS} a minute", "try again in a minute")
 
 
 def site_of(request: Request) -> Site | None:
@@ -329,7 +343,7 @@ def _enroll_page(request: Request, entries: Entries, status: int = 200) -> HTMLR
     found = sitting_there(request)
     assert found.person is not None  # noqa: S101 -- the caller looked
     with house.store.noting() as session:
-        secret = one_time_codes.offer(session, found.person.id)
+        secret = one_time_codes.offer(session, found.person.id, house.seal)
     shown = picture(house, secret, found.person.login)
     return _page(request, "sign_in/enroll.html", entries, status, picture=shown, secret=secret)
 

@@ -16,8 +16,16 @@ from thecal.clinic.record.tables.people import (
     Person,
     RecoveryCode,
     SignIn,
+    TryUnderWay,
 )
-from thecal.clinic.record.tables.pharmacy import Fill, FormularyDecision, FormularyVersion, Preparation, StockTaken
+from thecal.clinic.record.tables.pharmacy import (
+    Fill,
+    FormularyDecision,
+    FormularyVersion,
+    Preparation,
+    RecalledLot,
+    StockTaken,
+)
 from thecal.clinic.record.tables.pumps import (
     ClockDecision,
     Interrogation,
@@ -74,6 +82,7 @@ __all__ = [
     "PumpAnswer",
     "PumpAsk",
     "PumpProposal",
+    "RecalledLot",
     "RecoveryCode",
     "Scan",
     "Session",
@@ -82,5 +91,6 @@ __all__ = [
     "SystemicOpioid",
     "Taper",
     "Task",
+    "TryUnderWay",
     "Watch",
 ]

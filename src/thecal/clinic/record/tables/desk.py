@@ -58,7 +58,7 @@ class Task(Living):
 
 
 class FieldNotice(Living):
-    """A maker's notice about pumps: matched by family, model, serial numbers and software; empty lists match all."""
+    """A maker's notice: matched by family, model, serial numbers, software and catheter; empty lists match all."""
 
     title: Mapped[str] = mapped_column(Words)
     source: Mapped[str] = mapped_column(Words)
@@ -68,6 +68,7 @@ class FieldNotice(Living):
     models: Mapped[Any] = mapped_column(Structure, default=list)
     serials: Mapped[Any] = mapped_column(Structure, default=list)
     softwares: Mapped[Any] = mapped_column(Structure, default=list)
+    catheters: Mapped[Any] = mapped_column(Structure, default=list)
     open: Mapped[bool] = mapped_column(YesNo, default=True)
 
 
@@ -97,7 +98,8 @@ class BoardLine(Base):
     is asked (``clinic.desk.board``), so that no line is wrong because a night went by. ``due_day`` is the earlier of
     the worst case and the last day of the drug, 0 where either cannot be known. ``rank`` is 0 where stopping is
     dangerous. ``stopped_utc_s`` is since when the pump stands still, None while it delivers. ``looks`` counts what
-    somebody has to look at; ``shown`` holds what the page prints.
+    somebody has to look at; ``shown`` holds what the page prints. ``made_under`` names the zone, the formulary and the
+    settings that it was made under: where they are others by now, it is made anew.
     """
 
     __table_args__ = (
@@ -119,3 +121,4 @@ class BoardLine(Base):
     looks: Mapped[int] = mapped_column(Whole, default=0)
     notices: Mapped[int] = mapped_column(Whole, default=0)
     shown: Mapped[Any] = mapped_column(Structure)
+    made_under: Mapped[str] = mapped_column(Words, default="")

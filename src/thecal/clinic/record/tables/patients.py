@@ -43,7 +43,8 @@ class Patient(Living):
 class Implant(Living):
     """One pump with its catheter in one patient. ``until`` is the day of explant, None while it is in use.
 
-    A pump that was never in anybody has none. ``model`` and ``software`` are what field notices are matched with.
+    A pump that was never in anybody has none. ``model``, ``software`` and ``catheter_model`` are what field notices
+    are matched with.
     """
 
     patient_id: Mapped[int] = mapped_column(of("patient"), index=True)
@@ -58,6 +59,7 @@ class Implant(Living):
     site: Mapped[str] = mapped_column(Words, default="")
     stroke: Mapped[Volume | None] = mapped_column(Exact(Volume, "nL"))
     tubing: Mapped[Volume | None] = mapped_column(Exact(Volume, "nL"))
+    catheter_model: Mapped[str] = mapped_column(Words, default="")
     catheter_supplied: Mapped[Length | None] = mapped_column(Exact(Length, "cm"))
     catheter_removed: Mapped[Length | None] = mapped_column(Exact(Length, "cm"))
     catheter_volume: Mapped[LinearVolume | None] = mapped_column(Exact(LinearVolume, "mL/cm"))

@@ -103,6 +103,14 @@ class FailedTries(Base):
     wait_until_s: Mapped[int] = mapped_column(Whole)
 
 
+class TryUnderWay(Base):
+    """A try to sign in that is being looked at, once for each thing that it counts for (``FailedTries``)."""
+
+    id: Mapped[int] = mapped_column(Whole, primary_key=True)
+    counted: Mapped[str] = mapped_column(Words, index=True)
+    begun_s: Mapped[int] = mapped_column(Whole)
+
+
 class KnownBrowser(Base):
     """A browser in which somebody has signed in before: strangers who try that person's login do not make it wait."""
 

@@ -75,16 +75,26 @@ class StockTaken(Kept):
     expires: Mapped[date | None] = mapped_column(Day)
 
 
+class RecalledLot(Kept):
+    """A lot of stock that is recalled, and why: nothing is made of it any more. ``lot_key`` is the lot in capitals."""
+
+    lot: Mapped[str] = mapped_column(Words)
+    lot_key: Mapped[str] = mapped_column(Words, unique=True)
+    why: Mapped[str] = mapped_column(Words)
+
+
 class FormularyVersion(Kept):
     """One file of the site's formulary as somebody wrote it: a draft until a decision about it is kept.
 
     ``file`` is its name without ".toml"; an empty ``text`` takes the site's file away again. ``digest`` is SHA-256.
+    ``over`` is the version of the file that was signed last when this one was written, 0 where none ever was.
     """
 
     file: Mapped[str] = mapped_column(Words, index=True)
     text: Mapped[str] = mapped_column(Words)
     digest: Mapped[str] = mapped_column(Words)
     why: Mapped[str] = mapped_column(Words)
+    over: Mapped[int] = mapped_column(Whole, default=0)
 
 
 class FormularyDecision(Kept):
