@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import select
 from tests.clinic_world import order_text
+from tests.record_engines import record_in
 from tests.refilling_world import (
     HYDRO,
     STRONGER,
@@ -83,8 +84,9 @@ REASON = "Reviewed with the pharmacy and the patient; the first days are watched
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClinicWorld]:
-    yield from refill_clinic(tmp_path_factory.mktemp("new"))
+def world(tmp_path_factory: pytest.TempPathFactory, record_engine: str) -> Iterator[ClinicWorld]:
+    folder = tmp_path_factory.mktemp("new")
+    yield from refill_clinic(folder, url=record_in(folder, record_engine))
 
 
 @pytest.fixture(scope="module")
@@ -217,6 +219,7 @@ def test_the_rinse_leaves_an_exact_share(world: ClinicWorld, patient: Patient, s
     assert "bupivacaine" not in stays
 
 
+@pytest.mark.both_engines
 def test_bridge_front_tip_and_watch(world: ClinicWorld, patient: Patient, session: Session) -> None:  # noqa: PLR0915 -- one journey
     to_bridge(world, patient, session)
     with world.house.reading() as db:

@@ -28,7 +28,7 @@ from thecal.formulary.limits import Source
 from thecal.quantities import AmountError, Concentration, Mass, Quantity, Volume, parse_number
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from sqlalchemy.orm import Session
 
@@ -199,11 +199,13 @@ def differs(first: Values, second: Values) -> tuple[str, ...]:
     return tuple(said for key, said in names.items() if one[key] is None or one[key] != other[key])
 
 
-def against(who: Who, first_person: int) -> Refused | None:
-    """Why somebody cannot be the second person; None where they can."""
+def against(who: Who, first: int | Collection[int]) -> Refused | None:
+    """Why somebody cannot be the second person; None where they can. ``first`` is who made the first entry, or parts
+    of it.
+    """
     if not who.may(MAY):
         return Refused(NotChecked.NOT_ALLOWED, who.name, "somebody who may be the second person", "ask another person")
-    if who.person_id == first_person:
+    if who.person_id in ((first,) if isinstance(first, int) else first):
         then = "let another person sign in here or at another screen"
         return Refused(NotChecked.SAME_PERSON, f"{who.name}, who made the first entry", "another person", then)
     return None

@@ -118,13 +118,10 @@ def seen(db: Session, patient_id: int, from_s: int, until_s: int) -> list[Observ
 
 def newest(db: Session, patient_id: int) -> dict[str, Observation]:
     """The newest observation of each kind."""
-    found: dict[str, Observation] = {}
-    query = (
-        select(Observation)
-        .where(Observation.patient_id == patient_id)
-        .order_by(Observation.seen_utc_s.desc())
-        .limit(500)
-    )
-    for row in db.scalars(query):
-        found.setdefault(row.kind, row)
+    seen_kinds = db.scalars(select(Observation.kind).where(Observation.patient_id == patient_id).distinct())
+    found = {}
+    for kind in sorted(seen_kinds):
+        query = select(Observation).where(Observation.patient_id == patient_id, Observation.kind == kind)
+        newest_of = query.order_by(Observation.seen_utc_s.desc(), Observation.id.desc()).limit(1)
+        found[kind] = db.scalars(newest_of).one()
     return found

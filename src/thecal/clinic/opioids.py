@@ -102,6 +102,10 @@ def write_down(
     except AmountError as wrong:
         amount = Mass.zero()
         refused.append(Refused(NotTaken.BAD_AMOUNT, repr(per_day), str(wrong), "correct the amount", "per_day"))
+    unit = "mcg" if name == PATCH else "mg"
+    if amount and not per_day.strip().endswith(f" {unit}"):
+        allowed = f"{name} in {unit}" + (" an hour" if name == PATCH else " a day")
+        refused.append(Refused(NotTaken.BAD_AMOUNT, repr(per_day), allowed, f"write the amount in {unit}", "per_day"))
     if amount > MOST:
         refused.append(Refused(NotTaken.BAD_AMOUNT, per_day, f"up to {MOST.text('mg')} a day", "check it", "per_day"))
     if refused or day is None:

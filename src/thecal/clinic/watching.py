@@ -13,6 +13,7 @@ from sqlalchemy import func, select
 
 from thecal.clinic.record.tables import Observation, Patient, Watch
 from thecal.clinic.refused import Refused
+from thecal.clinic.sought import sought
 from thecal.clinic.watch_plans import late_after_s, missed_after_s, plans, scales
 
 if TYPE_CHECKING:
@@ -199,7 +200,7 @@ class Watches:
 def open_watches(db: Session, now_s: int, text: str = "", page: int = 1) -> Watches:
     """Watches that are not closed, searched by name or number of the patient."""
     query = select(Watch, Patient).join(Patient, Patient.id == Watch.patient_id).where(Watch.state == OPEN)
-    for word in text.lower().split()[:8]:
+    for word in sought(text):
         query = query.where(Patient.search.contains(word, autoescape=True))
     found = db.scalar(select(func.count()).select_from(query.with_only_columns(Watch.id).subquery())) or 0
     pages = max(1, -(-found // PAGE))

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from thecal.clinic import observing, opioids, patients
 from thecal.clinic import session as sessions
 from thecal.clinic.desk import bookings, contacts, notices
+from thecal.clinic.implants import implant_of
 from thecal.clinic.programming.finishing import BRIDGED_LATER
 from thecal.clinic.programming.judging import judged
 from thecal.clinic.programming.order_text import order_text, previous_tables
 from thecal.clinic.programming.signing import running_order, sign
 from thecal.clinic.record.tables import Implant, Patient, Session
+from thecal.clinic.refilling.first_fill import write_first
 from thecal.clinic.refused import Refused
 from thecal.clinic.who import StaffRole
 from thecal.clinic.workflow import Step, Workflow
@@ -161,6 +163,11 @@ class Staff:
         seen = self.now(session).revision
         done(sessions.close(self.practice, who, session.id, seen, how_left, reason, told), f"leaving {session.serial}")
 
+    def first_fill(self, session: Session, therapy: Therapy, volume: Volume) -> None:
+        """Write down what went into a new pump, in the session that programs it."""
+        written = write_first(self.practice, self.physician, session.id, therapy.mixture, volume)
+        done(written, f"the first fill of {session.serial}")
+
     def set_clock(self, patient: Patient) -> None:
         """Set the pump's clock by the wall."""
         session = self.begin(patient, self.physician, Workflow.CLOCK)
@@ -182,7 +189,7 @@ class Staff:
     def _text(self, session: Session, patient: Patient, therapy: Therapy, fill: Volume | None, *, first: bool) -> str:
         """The order as a file, with a reason for everything that the review asks one for."""
         with self.practice.reading() as db:
-            implant, before = patients.implant_of(db, patient.id), running_order(db, patient.id, session.serial)
+            implant, before = implant_of(db, patient.id), running_order(db, patient.id, session.serial)
         assert implant is not None  # noqa: S101 -- every patient of a scenario has a pump
         mixture = dict(therapy.tables["mixture"])
         if therapy.beyond_use_days is not None:

@@ -109,6 +109,7 @@ class Histories:
         self._bench.fill(pump.serial, said.first_fill.floor("nL"))
         staff.ask(session, staff.physician, "refill", level_nl=said.first_fill.floor("nL"))
         therapy = self._making.scenario.therapies[said.therapy]
+        staff.first_fill(session, therapy, said.first_fill)
         order = staff.program(session, patient, therapy, said.first_fill, first=True)
         staff.enter(session, staff.physician, Step.PREVIEW, PREVIEWED)
         staff.send(session, staff.physician, order)

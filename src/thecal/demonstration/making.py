@@ -9,13 +9,16 @@ from __future__ import annotations
 import heapq
 import os
 import shutil
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
+import tomli_w
 from sqlalchemy import event
 
+from thecal.clinic.keeping import backup, look_for_room, restore
 from thecal.clinic.pending import RecordLedger
 from thecal.clinic.people.passwords import set_password
 from thecal.clinic.people.signing_in import who_is
@@ -23,12 +26,13 @@ from thecal.clinic.practice import Practice
 from thecal.clinic.pumps import Pumps
 from thecal.clinic.record.store import Stamp, Store
 from thecal.clinic.record.tables import Clinic, Person
+from thecal.clinic.site import RECORD, SETTINGS
 from thecal.clinic.who import SYSTEM, StaffRole
 from thecal.demonstration.acts import Staff, done
 from thecal.demonstration.bench import Bench, BenchClock
 from thecal.demonstration.history import Histories
 from thecal.rig.clock import Anchor, Machine, write_anchor
-from thecal.rig.home import Home, private_folder
+from thecal.rig.home import Home, private_folder, write_private
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,8 +42,6 @@ if TYPE_CHECKING:
     from thecal.demonstration.scenario import Scenario
     from thecal.formulary import Formulary
 
-RECORD = "clinic.sqlite"
-"""The record of a demonstration in its home."""
 POLL_AT_S = 5 * 3600
 POLL_EVERY_DAYS = 21
 """How often every pump is read by schedule while the world is made. Ours."""
@@ -62,6 +64,8 @@ class Making:
     formulary: Formulary
     now_s: int
     software: str
+    record: str = ""
+    """The address of its record where that is not to lie in its folder: PostgreSQL, or a file elsewhere."""
 
     @property
     def birth_utc_s(self) -> int:
@@ -80,14 +84,19 @@ class Making:
 def make_world(folder: Path, making: Making, tell: Callable[[float], None] = lambda _done: None) -> None:
     """Make the world of a scenario in a folder that does not exist yet; it is there whole in the end, or not at all.
 
-    ``tell`` hears which part of it is done, 0 to 1. NotMade where something in the scenario was refused.
+    ``tell`` hears which part of it is done, 0 to 1. NotMade where something in the scenario was refused, StoreError
+    where a record elsewhere was named that cannot be made there.
     """
+    if making.record:
+        look_for_room(making.record)
     beside = folder.with_name(f".{folder.name}.making-{os.getpid()}")
     shutil.rmtree(beside, ignore_errors=True)
     folder.parent.mkdir(parents=True, exist_ok=True)
     private_folder(beside)
     try:
         _made(Home(beside), making, tell)
+        if making.record:
+            _elsewhere(Home(beside), making)
         beside.rename(folder)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
@@ -111,6 +120,18 @@ def _made(home: Home, making: Making, tell: Callable[[float], None]) -> None:
         bench.close()
         store.close()
     _flush(home.folder / RECORD)
+
+
+def _elsewhere(home: Home, making: Making) -> None:
+    """Carry the record over to its address, whole or not at all, and let the folder say where it is."""
+    made, kept = home.folder / RECORD, home.folder / f"made.{RECORD}"
+    stamp = Stamp(SYSTEM, making.now_s, making.now_s, making.software, making.formulary.version)
+    with closing(Store(f"sqlite:///{made}", make=False)) as store:
+        backup(store, kept)
+    restore(kept, making.record, stamp)
+    for left in home.folder.glob(f"*{RECORD}*"):
+        left.unlink()
+    write_private(home.folder / SETTINGS, tomli_w.dumps({"record": making.record}).encode(), durable=True)
 
 
 def _without_flushing(store: Store) -> None:

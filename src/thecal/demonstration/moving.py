@@ -7,9 +7,8 @@ read, and what is due at the desk is done. The pumps themselves are the rig's, a
 from __future__ import annotations
 
 import heapq
-import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from thecal.clinic.pumps import Ask
     from thecal.demonstration.scenario import PatientSaid, Scenario
     from thecal.link.reading import Status
+    from thecal.rig.hold import Turn
 
 HOUR_S = 3600
 DAY_S = 86_400
@@ -56,28 +56,28 @@ class RigClock(Protocol):
 
 @dataclass
 class Moving:
-    """Moves the world of a scenario on. One move at a time; a second one waits."""
+    """Moves the world of a scenario on. One move at a time, by whichever process; a second one waits."""
 
     scenario: Scenario
     practice: Practice
     link: Ask
     rig: RigClock
-    _turn: threading.Lock = field(default_factory=threading.Lock)
+    turn: Turn
 
     def move(self, seconds: int) -> int:
         """Move on, with presses on the way and readings at the end; UTC of the world after it."""
-        with self._turn:
+        with self.turn:
             self._pass(seconds)
             self.read()
             return self.rig.utc_s()
 
     def tick(self, seconds: int) -> None:
         """Let some seconds of the machine pass in the world too; nothing where it is being moved already."""
-        if seconds > 0 and self._turn.acquire(blocking=False):
+        if seconds > 0 and self.turn.acquire(blocking=False):
             try:
                 self._pass(seconds)
             finally:
-                self._turn.release()
+                self.turn.release()
 
     def _pass(self, seconds: int) -> None:
         now_s = self.rig.utc_s()

@@ -149,7 +149,7 @@ def _against_pump(
                     field,
                 )
             )
-    if drawn is not None and isinstance(out, Volume) and abs(out - Volume.of(drawn, "nL")) > READ_WITHIN:
+    if drawn is not None and isinstance(out, Volume) and _apart(out, stays, Volume.of(drawn, "nL")) > READ_WITHIN:
         virtual = Volume.of(drawn, "nL").text("mL", 6)
         found.append(
             Refused(
@@ -161,6 +161,12 @@ def _against_pump(
             )
         )
     return found
+
+
+def _apart(out: Volume, stays: Volume | Refused | None, drawn: Volume) -> Volume:
+    """How far what was noted is from what the virtual syringe drew, which is all there was: also what stays."""
+    less = out + stays if isinstance(stays, Volume) else out
+    return min(abs(out - drawn), abs(less - drawn))
 
 
 READ_WITHIN = Volume.of(500, "mcL")

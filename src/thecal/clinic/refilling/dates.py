@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
-from thecal.clinic.desk.dates import stability_cap
 from thecal.clinic.record.tables import LogRecord
 from thecal.clinic.refilling.gap import pump_time
 from thecal.clinic.refilling.syringe import today_of
@@ -23,6 +22,7 @@ from thecal.quantities import number_text
 from thecal.therapy.published import published
 from thecal.therapy.refill import Due, Levels, Planned, refill_dates
 from thecal.therapy.refusal import Refusal, day_text
+from thecal.therapy.stability import stability_cap
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session

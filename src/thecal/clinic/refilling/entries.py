@@ -13,7 +13,7 @@ from thecal.clinic.record.columns import exact_text
 from thecal.clinic.record.tables import NearMiss
 from thecal.clinic.record.tables import Session as SessionRow
 from thecal.clinic.refused import Refused
-from thecal.clinic.session.stepping import enter, first_not_done, is_open, session_of
+from thecal.clinic.session.stepping import at_step, enter, first_not_done, is_open
 from thecal.clinic.workflow import WAYS, Step, Workflow
 from thecal.quantities import AmountError, Quantity, Volume
 
@@ -48,14 +48,6 @@ class Wrong(StrEnum):
 
 class NoSuchSession(LookupError):  # noqa: N818 - one of the ends of asking, not a fault of the program
     """There is no session with this number."""
-
-
-def session_in(record: Record, session_id: int) -> SessionRow:
-    """The session; NoSuchSession where there is none."""
-    row = record.get(SessionRow, session_id)
-    if row is None:
-        raise NoSuchSession(session_id)
-    return row
 
 
 def kept(volume: Volume | None) -> str | None:
@@ -115,7 +107,7 @@ def keep_begun(  # noqa: PLR0917 -- as a form asks for it
     ``seen``.
     """
     with practice.writing(who, f"wrote {step}", session=session_id) as record:
-        found = session_of(record.session, session_id, who)
+        found = at_step(record.session, session_id, who, step)
         refused = found if isinstance(found, Refused) else open_here(found, step)
         if isinstance(found, Refused) or refused is not None:
             return () if refused is None else (refused,)

@@ -25,7 +25,9 @@ from thecal.clinic.refilling.entries import (
     volume_of,
 )
 from thecal.clinic.refilling.gap import expected
+from thecal.clinic.refilling.rinsing import left_nl, left_to_rinse, planned
 from thecal.clinic.refilling.syringe import Syringe, chosen_syringe, stops
+from thecal.clinic.refilling.without_drug import found_dry
 from thecal.clinic.refused import Refused
 from thecal.clinic.session.readings import refresh
 from thecal.clinic.workflow import Step, Workflow
@@ -76,8 +78,12 @@ def enter_volume(
         case = case_of(practice, db, session_id)
         early = open_here(case.session, Step.FILL) or by_hand.closed_by_filling(db, session_id)
         syringe = chosen_syringe(case, db)
+        dry = None if early is not None else found_dry(case, db, practice.now_s())
     if early is not None:
         return (early,)
+    if dry is not None:
+        near_miss(practice, who, case.session, "refill: found empty", [dry])
+        return (dry,)
     typed = amount(text, Volume, "mL", "volume", "the volume that goes in")
     if isinstance(typed, Refused):
         return (typed,)
@@ -113,6 +119,10 @@ def may_fill(case: Case, db: Session, *, second_done: bool) -> Refused | None:
             "a second person's blind entry that agrees",
             "let a second person enter the values",
         )
+    if left_to_rinse(db, case.session):
+        times = planned(case.session)[0]
+        found = f"{times - left_to_rinse(db, case.session)} of {times} rinses"
+        return Refused(Wrong.NOT_IN_ORDER, found, "every rinse of the plan", "rinse, then fill")
     if by_hand.filled_nl(db, case.session.id) is not None or by_hand.under_way(db, case.session.id, by_hand.FILL):
         return None
     syringe = chosen_syringe(case, db)
@@ -159,6 +169,7 @@ def fill(  # noqa: PLR0917 -- as a form asks for it
         who,
         session_id,
         wanted[0].floor("nL"),
+        left_nl(case.session),
         lambda record, session, nl: _keep_fill(practice, record, session, nl),
     )
     return (came,) if isinstance(came, Refused) else came

@@ -7,19 +7,21 @@ Nothing here ever says that all is well: a fill beside the reservoir can leave a
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from thecal.clinic.programming.order_text import parsed_by
-from thecal.clinic.record.tables import LogRecord
+from thecal.clinic.record.tables import Interrogation, LogRecord
 from thecal.clinic.refilling.entries import entry, volume_of
+from thecal.clinic.refilling.hands import DONE, DRAW, FILL, RINSE, untold
 from thecal.clinic.workflow import Step
 from thecal.formulary.limits import Source
+from thecal.link.log_reading import Event
 from thecal.pump.core.codes import E_BOLUS_CUT, E_BOLUS_END
 from thecal.pump.wall_clock import PumpClock
 from thecal.quantities import Volume, percent_text
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
-    from thecal.clinic.record.tables import ProgramRun
+    from thecal.clinic.record.tables import Act, ProgramRun
     from thecal.clinic.refilling.case import Case
     from thecal.therapy.order import Order
 
@@ -76,7 +78,9 @@ class Expected:
     """What should be left: by the pump's own account, and by the program since the last fill.
 
     Each is None where it is not known; ``why`` says why the program's is not. ``since_utc_s`` is when the last fill
-    was.
+    was, or, where none is on record, the earlier reading from which the program is counted (``by_reading``); ``filled``
+    is what the reservoir held then. ``untold`` says what was moved without the pump being told: then its own account
+    counts for nothing.
     """
 
     by_pump: Volume | None
@@ -85,6 +89,8 @@ class Expected:
     filled: Volume | None
     since_utc_s: int | None
     why: str = ""
+    by_reading: bool = False
+    untold: str = ""
 
     @property
     def shown(self) -> Volume | None:
@@ -94,19 +100,77 @@ class Expected:
 
 def expected(case: Case, db: Session) -> Expected:
     """What should be left at the reading."""
+    moved = untold(db, case.session)
+    if moved is not None:
+        return _without_account(case, db, moved)
     by_pump = None
     if case.read is not None:
         by_pump = max(Volume.of(int(case.read.status["level_nl"]), "nL"), Volume.zero())
     last = case.last
     filled = None if last is None else held_after(last.left, last.filled)
-    if case.read is None or last is None or filled is None:
-        missing = "no reading of the pump" if case.read is None else "no earlier fill with its volume is on record"
-        return Expected(by_pump, None, None, filled, None if last is None else last.filled_utc_s, missing)
-    programmed = programmed_since(case, db, last.filled_utc_s)
+    if case.read is None:
+        return Expected(
+            by_pump, None, None, filled, None if last is None else last.filled_utc_s, "no reading of the pump"
+        )
+    if last is None or filled is None:
+        return _since_reading(case, db, by_pump, filled)
+    return _since(case, db, by_pump, filled, last.filled_utc_s)
+
+
+def _since(case: Case, db: Session, by_pump: Volume | None, held: Volume, since_s: int) -> Expected:
+    programmed = programmed_since(case, db, since_s)
     if isinstance(programmed, str):
-        return Expected(by_pump, None, None, filled, last.filled_utc_s, programmed)
-    residual = account(filled, programmed).residual
-    return Expected(by_pump, residual, programmed, filled, last.filled_utc_s)
+        return Expected(by_pump, None, None, held, since_s, programmed)
+    return Expected(by_pump, account(held, programmed).residual, programmed, held, since_s)
+
+
+def _since_reading(case: Case, db: Session, by_pump: Volume | None, filled: Volume | None) -> Expected:
+    """By the level of the oldest reading since the pump was told one last, where no fill with its volume is on record.
+
+    It shows whether account and program went apart since, and not whether the fill itself was as somebody said.
+    """
+    since = None if case.last is None else case.last.filled_utc_s
+    missing = "no earlier fill with its volume is on record"
+    first = _first_reading(case, db)
+    if first is None:
+        return Expected(by_pump, None, None, filled, since, missing)
+    held = max(Volume.of(int(first.status["level_nl"]), "nL"), Volume.zero())
+    found = _since(case, db, by_pump, held, first.read_utc_s)
+    return replace(found, why=found.why or f"{missing}: counted from the reading at that moment", by_reading=True)
+
+
+def _first_reading(case: Case, db: Session) -> Interrogation | None:
+    """The oldest reading since the pump's level was set last and a program runs; None where that is this visit's."""
+    if case.read is None:
+        return None
+    told = select(func.max(LogRecord.number)).where(
+        LogRecord.serial == case.session.serial,
+        LogRecord.event == int(Event.REFILL),
+        LogRecord.number <= case.read.log_last,
+    )
+    query = select(Interrogation).where(
+        Interrogation.serial == case.session.serial,
+        Interrogation.log_last >= (db.scalar(told) or 0),
+        Interrogation.read_utc_s >= (case.runs[0].confirmed_utc_s if case.runs else 0),
+        Interrogation.read_utc_s < case.read.read_utc_s,
+        Interrogation.session_id.is_distinct_from(case.session.id),
+    )
+    return db.scalars(query.order_by(Interrogation.read_utc_s, Interrogation.id).limit(1)).first()
+
+
+_MOVED = {DONE[DRAW]: "was drawn out", DONE[RINSE]: "was rinsed through", DONE[FILL]: "was filled in"}
+
+
+def _without_account(case: Case, db: Session, moved: Act) -> Expected:
+    """Where fluid was moved and the pump was not told: by the program since that fill, or not known at all."""
+    volume = Volume.of(int(moved.details["volume_nl"]), "nL").text("mL")
+    said = f"in session {moved.subject_id} {volume} {_MOVED[moved.kind]} and the pump was not told what it holds"
+    last = case.last
+    filled = None if last is None else held_after(last.left, last.filled)
+    whole = moved.kind == DONE[FILL] and last is not None and filled is not None and case.read is not None
+    if not whole or last is None or filled is None:
+        return Expected(None, None, None, None, None if last is None else last.filled_utc_s, said, untold=said)
+    return replace(_since(case, db, None, filled, last.filled_utc_s), untold=said)
 
 
 def held_after(left: Volume | None, filled: Volume | None) -> Volume | None:

@@ -7,13 +7,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from thecal.clinic.record.tables import Session as SessionRow
-from thecal.clinic.refilling.entries import Wrong, finish, open_here
-from thecal.clinic.refilling.hands import DRAW, FILL, last_of
+from thecal.clinic.refilling.case import case_of, name_of
+from thecal.clinic.refilling.entries import Wrong, finish, near_miss, open_here
+from thecal.clinic.refilling.hands import DRAW, FILL, RINSE, last_of
+from thecal.clinic.refilling.syringe import same_fluid
+from thecal.clinic.refilling.without_drug import against_same
 from thecal.clinic.refused import Refused
 from thecal.clinic.session.beginning import turn
 from thecal.clinic.workflow import Step, Workflow
 
 if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
     from thecal.clinic.practice import Practice
     from thecal.clinic.who import Who
 
@@ -36,28 +41,16 @@ def answer(  # noqa: PLR0917 -- as a form asks for it
                 Refused(Wrong.NOT_KNOWN, f"no session {session_id}", "a session of this clinic", "begin a session"),
             )
         refused = open_here(session, Step.MEDICATION)
-        moved = last_of(db, session_id, DRAW) is not None or last_of(db, session_id, FILL) is not None
-    if refused is not None:
-        return (refused,)
-    if wrong:
-        return tuple(wrong)
-    workflow = Workflow.REFILL_SAME if medication == SAME else Workflow.REFILL_NEW
-    if session.workflow != workflow.value:
-        if moved:
-            then = "finish this refill as it is, or close the session and begin another one"
-            return (
-                Refused(
-                    Wrong.NOT_ALLOWED,
-                    "fluid that was moved already",
-                    "the fork before fluid is moved",
-                    then,
-                    "medication",
-                ),
-            )
-        turned = turn(practice, who, session_id, seen, workflow)
-        if isinstance(turned, Refused):
-            return (_at(turned),)
-        seen = turned.revision
+        moved = any(last_of(db, session_id, what) is not None for what in (DRAW, RINSE, FILL))
+        stop = _against_same(practice, db, session_id) if refused is None and medication == SAME else None
+    if refused is not None or wrong:
+        return (refused,) if refused is not None else tuple(wrong)
+    if stop is not None:
+        near_miss(practice, who, session, "refill: the same medication", [stop])
+        return (stop,)
+    turned = _turned(practice, who, session, seen, medication, moved=moved)
+    if isinstance(turned, Refused):
+        return (turned,)
     value = {
         "medication": medication,
         "consent": consent,
@@ -65,7 +58,40 @@ def answer(  # noqa: PLR0917 -- as a form asks for it
         "by": who.person_id,
         "at_utc_s": practice.now_s(),
     }
-    return finish(practice, who, session_id, seen, Step.MEDICATION, value)
+    return finish(practice, who, session_id, turned, Step.MEDICATION, value)
+
+
+def _turned(
+    practice: Practice, who: Who, session: SessionRow, seen: int, medication: str, *, moved: bool
+) -> int | Refused:
+    """The revision after the session was turned to what the answer asks for; refused once fluid was moved."""
+    workflow = Workflow.REFILL_SAME if medication == SAME else Workflow.REFILL_NEW
+    if session.workflow == workflow.value:
+        return seen
+    if moved:
+        found, allowed = "fluid that was moved already", "the fork before fluid is moved"
+        then = "finish this refill as it is, or close the session and begin another one"
+        return Refused(Wrong.NOT_ALLOWED, found, allowed, then, "medication")
+    turned = turn(practice, who, session.id, seen, workflow)
+    return _at(turned) if isinstance(turned, Refused) else turned.revision
+
+
+def _against_same(practice: Practice, db: Session, session_id: int) -> Refused | None:
+    """Why all else does not stay as it is: too long without drug, or another fluid in the pump than its program is
+    for.
+    """
+    case = case_of(practice, db, session_id)
+    long_off = against_same(case, db, practice.now_s())
+    if long_off is not None or case.held is None or case.order is None or same_fluid(case.held, case.order.mixture):
+        return long_off
+    return Refused(
+        Wrong.HARD_STOP,
+        f"{name_of(case.held, case.formulary)} in the reservoir, by the last fill, and a program for "
+        f"{name_of(case.order.mixture, case.formulary)}",
+        "one mixture in reservoir and program",
+        "answer 'different' (a physician): the new program is written for what goes in",
+        "medication",
+    )
 
 
 def _wrong(medication: str, consent: str, note: str) -> list[Refused]:

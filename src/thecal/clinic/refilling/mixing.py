@@ -11,7 +11,7 @@ from thecal.clinic.pharmacy.ceilings import LimitLine, limit_lines
 from thecal.clinic.programming.order_text import ingredient_rows
 from thecal.clinic.refilling.case import case_of
 from thecal.clinic.refilling.entries import Wrong, amount, entry, finish, open_here, volume_of
-from thecal.clinic.refilling.hands import FILL, last_of
+from thecal.clinic.refilling.hands import closed_by_filling
 from thecal.clinic.refilling.syringe import chosen_syringe, new_mixture
 from thecal.clinic.refused import Refused
 from thecal.clinic.workflow import Step
@@ -94,18 +94,9 @@ def enter(  # noqa: PLR0917 -- as a form asks for it
     with practice.reading() as db:
         case = case_of(practice, db, session_id)
         early = open_here(case.session, Step.MIXTURE)
-        filled = last_of(db, session_id, FILL) is not None
+        early = early or closed_by_filling(db, session_id)
     if early is not None:
         return (early,)
-    if filled:
-        return (
-            Refused(
-                Wrong.NOT_ALLOWED,
-                "a reservoir that was filled",
-                "the mixture before it is filled",
-                "close this session and begin another one",
-            ),
-        )
     found = read(drugs, strengths, free, practice.formulary)
     if isinstance(found, tuple):
         return found
@@ -241,7 +232,7 @@ def enter_rinse(  # noqa: PLR0917 -- as a form asks for it
     """Take the rinse plan: none (0 times), or so often with so much of the syringe's own fluid."""
     with practice.reading() as db:
         case = case_of(practice, db, session_id)
-        early = open_here(case.session, Step.RINSE)
+        early = open_here(case.session, Step.RINSE) or closed_by_filling(db, session_id)
         syringe = _volume(case, db)
     if early is not None:
         return (early,)

@@ -21,7 +21,8 @@ from thecal.clinic.refilling.entries import Wrong, entry, finish, near_miss, ope
 from thecal.clinic.refilling.gap import pump_time
 from thecal.clinic.refilling.second import day_total
 from thecal.clinic.refused import Refused
-from thecal.clinic.workflow import Step, Workflow
+from thecal.clinic.session import second_physician
+from thecal.clinic.workflow import WAYS, Step, Workflow
 from thecal.formulary.limits import Source
 from thecal.pump.core.alarms import EMPTY_RESERVOIR
 from thecal.pump.core.codes import E_ALARM, E_REFUSED
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from thecal.therapy.published import ToleranceRule
 
 _FILE = Path(__file__).with_name("restarting.toml")
-AGREED = "second physician agreed"
+AGREED = second_physician.AGREED
 MOST_NOTE = 500
 LEAST_REASON = 20
 """Characters that the second physician's reason has at least. Ours."""
@@ -283,8 +284,7 @@ def repeats_previous(practice: Practice, db: Session, case: Case) -> bool:
 
 def agreed(db: Session, case: Case, digest: str) -> Act | None:
     """The second physician's agreement to the very order that is written here."""
-    query = select(Act).where(Act.subject_kind == "session", Act.subject_id == case.session.id, Act.kind == AGREED)
-    return next((a for a in db.scalars(query.order_by(Act.id.desc())) if a.details["digest"] == digest), None)
+    return second_physician.agreed(db, case.session.id, digest)
 
 
 def against_previous(practice: Practice, who: Who, session_id: int) -> Refused | None:
@@ -314,16 +314,17 @@ def agree(practice: Practice, second: Who, session_id: int, reason: str) -> tupl
     with practice.reading() as db:
         case = case_of(practice, db, session_id)
         drafted = proposed_order(practice, db, case.session)
-        early = open_here(case.session, Step.SECOND)
+        at = Step.SECOND if Step.SECOND in WAYS[Workflow(case.session.workflow)].steps else Step.REVIEW
+        early, wrote = open_here(case.session, at), second_physician.wrote(db, case.session)
     if early is not None:
         return (early,)
     if drafted is None:
         return (Refused(Wrong.MISSING, "no program", "a signed program", "finish the program first"),)
-    if not second.may("restart.second") or second.person_id == case.session.person_id:
+    if not second.may("restart.second") or second.person_id in wrote:
         refused = Refused(
             Wrong.HARD_STOP,
             second.name,
-            "a second physician, and not the one who works here",
+            "a second physician, and not one who works here or wrote the program",
             "ask another physician",
             "reason",
         )

@@ -20,9 +20,10 @@ from thecal.clinic.refilling.entries import (
     finish,
     open_here,
 )
+from thecal.clinic.refilling.rinsing import kept_apart
 from thecal.clinic.refilling.syringe import chosen_syringe, same_fluid
 from thecal.clinic.refused import Refused
-from thecal.clinic.session.stepping import first_not_done, without
+from thecal.clinic.session.stepping import at_step, first_not_done, who_entered, without
 from thecal.clinic.workflow import Step, Workflow
 from thecal.therapy.doses import totals
 from thecal.therapy.refusal import Refusal
@@ -104,15 +105,24 @@ def second_done(practice: Practice, db: Session, case: Case) -> bool:
     return not high_risk(practice, db, case) or settled(practice, db, case) is not None
 
 
+def first_people(db: Session, case: Case) -> frozenset[int]:
+    """Everybody who made a part of the first entry, whoever works in the session now: none of them is the second."""
+    made = who_entered(db, case.session.id, Step.MIXTURE, Step.SYRINGE, Step.FILL, Step.PROGRAM)
+    return made | {case.session.person_id}
+
+
 def enter(practice: Practice, second: Who, session_id: int, typed: Typed) -> Compared | tuple[Refused, ...]:
     """Take the second entry and compare. Both are kept whatever comes of it; where they differ, syringe and volume are
-    void.
+    void: or the program, where the fluid is in already.
     """
     with practice.reading() as db:
         case = case_of(practice, db, session_id)
-        early = open_here(case.session, Step.SECOND) or by_hand.closed_by_filling(db, session_id)
-        first = first_entry(practice, db, case)
-    early = early or double_check.against(second, case.session.person_id)
+        moved = by_hand.went_in(db, session_id)
+        settled_here = moved and settled(practice, db, case) is not None
+        early = open_here(case.session, Step.SECOND)
+        early = early or (by_hand.closed_by_filling(db, session_id) if settled_here else None)
+        first, people = first_entry(practice, db, case), first_people(db, case)
+    early = early or double_check.against(second, people)
     if early is not None:
         return (early,)
     if first is None:
@@ -122,6 +132,9 @@ def enter(practice: Practice, second: Who, session_id: int, typed: Typed) -> Com
         return values
     with practice.writing(second, "double check", case.patient.id, session=session_id) as record:
         session = by_hand.locked(record, session_id)
+        refused = _changed_meanwhile(practice, record, session, first)
+        if refused is not None:
+            return (refused,)
         found = double_check.compare(
             record,
             session,
@@ -133,12 +146,34 @@ def enter(practice: Practice, second: Who, session_id: int, typed: Typed) -> Com
         if found.matched:
             change_begun(record, session, Step.SECOND, {**begun(session, Step.SECOND), "check": found.row.id}, None)
         else:
-            _back_to_the_source(record, session)
+            _back_to_the_source(record, session, moved=moved)
     return found
 
 
-def _back_to_the_source(record: Record, session: SessionRow) -> None:
-    """Void the syringe and the volume, so that both are read off label and syringe again."""
+def _changed_meanwhile(practice: Practice, record: Record, session: SessionRow, first: Values) -> Refused | None:
+    """Why an entry that was compared outside of the lock does not count: the session ended, or went another way."""
+    early = open_here(session, Step.SECOND)
+    now = (
+        None
+        if early is not None
+        else first_entry(practice, record.session, case_of(practice, record.session, session.id))
+    )
+    if early is not None or (now is not None and now.plain() == first.plain()):
+        return early
+    return Refused(
+        Wrong.NOT_ALLOWED, "a first entry that changed meanwhile", "both entries of one thing", "make the entry again"
+    )
+
+
+def _back_to_the_source(record: Record, session: SessionRow, *, moved: bool) -> None:
+    """Void the syringe and the volume, so that both are read off label and syringe again.
+
+    Once fluid is in they stand as they were: then it is the program that is written and signed anew.
+    """
+    if moved:
+        left = without(session.entered, *([Step.PROGRAM] if Step.PROGRAM.value in session.entered else []), Step.SECOND)
+        record.change(session, "back to the program", entered=left, step=first_not_done(session, left).value)
+        return
     left = without(session.entered, Step.SYRINGE, Step.FILL)
     started = {k: v for k, v in (session.entered.get(BEGUN) or {}).items() if k not in (Step.SYRINGE, Step.SECOND)}
     left = {k: v for k, v in left.items() if k not in (Step.SYRINGE, Step.FILL)} | {BEGUN: started}
@@ -152,17 +187,29 @@ def fill_now(  # noqa: PLR0917 -- as a form asks for it
     with practice.reading() as db:
         case = case_of(practice, db, session_id)
         checked = second_done(practice, db, case)
-    if case.session.person_id != who.person_id:
-        then = "let whoever works in this session fill, or take it over"
-        return (Refused(Wrong.NOT_ALLOWED, f"{who.name} at somebody else's session", "one's own session", then),)
+        found = at_step(db, session_id, who, Step.SECOND)
+        refused = found if isinstance(found, Refused) else kept_apart(db, who, session_id)
+    if refused is not None:
+        return (refused,)
     return filling.fill(practice, hands, who, session_id, seen, done, second_done=checked)
 
 
+def restart_stop(practice: Practice, who: Who, session_id: int) -> Refused | None:
+    """The hard stop of the dose of before, which no page may leave out."""
+    from thecal.clinic.refilling.restarting import against_previous  # noqa: PLC0415 -- it reads this module
+
+    return against_previous(practice, who, session_id)
+
+
 def leave(practice: Practice, who: Who, session_id: int, seen: int) -> tuple[Refused, ...]:
-    """Finish the step: the second entry agrees where one is needed, and the fluid is in."""
+    """Finish the step: the second entry agrees with what is entered now where one is needed, and the fluid is in."""
     with practice.reading() as db:
         case = case_of(practice, db, session_id)
         refused = open_here(case.session, Step.SECOND)
+        if refused is None and not second_done(practice, db, case):
+            allowed = "a second person's blind entry of what is entered now"
+            then = "let a second person enter the values, day total and all"
+            refused = Refused(Wrong.NOT_CONFIRMED, "no second entry that agrees", allowed, then)
         newest = double_check.newest(db, session_id)
         nl = by_hand.filled_nl(db, session_id)
     if refused is not None:
@@ -177,6 +224,9 @@ def leave(practice: Practice, who: Who, session_id: int, seen: int) -> tuple[Ref
                 "items",
             ),
         )
+    stop = restart_stop(practice, who, session_id)
+    if stop is not None:
+        return (stop,)
     check = newest.id if newest is not None and newest.matched else None
     value = {**begun(case.session, Step.SECOND), "check": check, "filled_nl": nl}
     return finish(practice, who, session_id, seen, Step.SECOND, value)

@@ -19,6 +19,7 @@ from thecal.clinic.programming.order_text import ingredient_rows
 from thecal.clinic.record.tables import Clinic, Fill, Preparation
 from thecal.clinic.refilling.case import Case, case_of, name_of
 from thecal.clinic.refilling.entries import Wrong, begun, entry, finish, keep_begun, near_miss, open_here
+from thecal.clinic.refilling.hands import closed_by_filling
 from thecal.clinic.refilling.spoken import in_words
 from thecal.clinic.refused import Refused
 from thecal.clinic.workflow import Step
@@ -182,7 +183,7 @@ def choose(
     """Take a syringe by its code; every stop is hard, and is kept as a near miss."""
     with practice.reading() as db:
         case = case_of(practice, db, session_id)
-        early = open_here(case.session, Step.SYRINGE)
+        early = open_here(case.session, Step.SYRINGE) or closed_by_filling(db, session_id)
         if early is not None:
             return (early,)
         found = look_up(db, code)
@@ -202,6 +203,9 @@ def confirm(practice: Practice, who: Who, session_id: int, seen: int) -> tuple[R
         chosen = chosen_syringe(case, db)
         if chosen is None:
             return (Refused(Wrong.MISSING, "no syringe", "one that was scanned or typed", "scan it first", "code"),)
+        early = closed_by_filling(db, session_id)
+        if early is not None:
+            return (early,)
         refused = stops(case, db, chosen, practice.now_s())
     if refused:
         near_miss(practice, who, case.session, "refill: syringe", refused)

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, select
 
 from thecal.clinic.pumps import LinkAway
-from thecal.clinic.record.tables import PumpAnswer, PumpAsk, Session
+from thecal.clinic.record.tables import NearMiss, PumpAnswer, PumpAsk, Session
 from thecal.clinic.refused import Refused
 from thecal.clinic.session.ended import Ended, No
-from thecal.clinic.session.readings import keep_reading, not_reached, one_at_a_time, read_whole, refresh
+from thecal.clinic.session.readings import keep_reading, not_reached, one_at_a_time, read_whole, reading, refresh
 from thecal.clinic.session.stepping import not_allowed, session_of
+from thecal.clinic.session.without_drug import against_going_on
 from thecal.clinic.session.writing import written
 from thecal.link.ledger import NO_ANSWER, Outcome
 from thecal.link.roles import Role
@@ -116,6 +117,9 @@ def asked(
     newest = _newest_command(practice, session_id)
     if isinstance(newest, Refused):
         return newest
+    long_off = _long_off(practice, who, newest[1]) if question.operation == "start" else None
+    if long_off is not None:
+        return long_off
     ask = written(
         practice,
         who,
@@ -128,6 +132,24 @@ def asked(
     end = _put(practice, ask, question)
     read = read_whole(practice, ask.serial) if end.arm in {Arm.GRANTED, Arm.REFUSED} else None
     return keep_end(practice, who, ask, end, None if isinstance(read, Refused) else read, granted)
+
+
+def _long_off(practice: Practice, who: Who, session: Session) -> Refused | None:
+    """Why delivery does not simply begin again after a long time without drug; kept as a near miss (J9)."""
+    with practice.reading() as db:
+        refused = against_going_on(db, reading(db, session.serial), practice.formulary, practice.now_s())
+    if refused is not None:
+        missed = NearMiss(
+            patient_id=session.patient_id,
+            session_id=session.id,
+            where="start",
+            code=refused.code.value,
+            found=refused.found,
+            allowed=refused.allowed,
+        )
+        with practice.writing(who, "stopped at a limit", session.patient_id) as record:
+            record.keep(missed)
+    return refused
 
 
 def _newest_command(practice: Practice, session_id: int) -> tuple[int, Session] | Refused:

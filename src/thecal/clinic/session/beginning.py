@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
-from thecal.clinic.patients import implant_of
+from thecal.clinic.implants import implant_of
 from thecal.clinic.record.tables import Patient, Person, Session
 from thecal.clinic.refused import Refused
 from thecal.clinic.session.ended import No

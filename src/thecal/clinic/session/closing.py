@@ -92,9 +92,9 @@ def _unseen(record: Record, row: Session, kept: Interrogation | None) -> str | N
 
 def _not_told(record: Record, row: Session) -> bool:
     """Whether fluid went in or out in this session, or may have, and no level was granted by the pump since."""
-    from thecal.clinic.refilling.hands import DONE, DRAW, FILL, INTENDED, last_of  # noqa: PLC0415 - it reads sessions
+    from thecal.clinic.refilling.hands import DONE, DRAW, FILL, INTENDED, RINSE, last_of  # noqa: PLC0415 - it reads sessions
 
-    moved = [last_of(record.session, row.id, what) for what in (DRAW, FILL)]
+    moved = [last_of(record.session, row.id, what) for what in (DRAW, RINSE, FILL)]
     kinds = {*DONE.values(), *INTENDED.values()}
     told = any(operation == "refill" for operation, _ in granted_in(record.session, row.id))
     return not told and any(act is not None and act.kind in kinds for act in moved)

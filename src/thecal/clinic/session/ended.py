@@ -37,6 +37,8 @@ class No(StrEnum):
     STOPPED = "pump stopped"
     VALUE = "value"
     NOTHING = "nothing to do"
+    LONG_WITHOUT = "long without drug"
+    SECOND_PHYSICIAN = "second physician"
 
 
 @dataclass(frozen=True, slots=True)

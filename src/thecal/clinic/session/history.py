@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
-from thecal.clinic.patients import implant_of
+from thecal.clinic.implants import implant_of
+from thecal.clinic.paging import Paged, paged
 from thecal.clinic.programming.draft import DRAFT, Draft, Written
 from thecal.clinic.programming.order_text import parsed
 from thecal.clinic.record.tables import Act, Person, ProgramRun, Session
@@ -26,6 +27,8 @@ from thecal.clinic.session.writing import written
 from thecal.clinic.workflow import WAYS, Workflow
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from sqlalchemy.orm import Session as Look
 
     from thecal.clinic.practice import Practice
@@ -34,8 +37,8 @@ if TYPE_CHECKING:
     from thecal.clinic.session.comparing import Row
     from thecal.clinic.who import Who
 
-MOST = 200
-"""Sessions that one page shows. Ours."""
+PAGE = 50
+"""Sessions, and programs, on one page. Ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +57,33 @@ class Branch:
     below: tuple[Branch, ...]
 
 
-def tree(db: Look, patient_id: int) -> tuple[Branch, ...]:
-    """The newest sessions as a tree: one that went back hangs from the one whose program it took up."""
-    query = select(Session).where(Session.patient_id == patient_id).order_by(Session.id.desc()).limit(MOST)
-    sessions = list(db.scalars(query))[::-1]
-    runs = {r.session_id: r for r in db.scalars(select(ProgramRun).where(ProgramRun.patient_id == patient_id))}
-    people = {p.id: p.name for p in db.scalars(select(Person))}
+def runs_of(db: Look, patient_id: int, page: int = 1) -> Paged[ProgramRun]:
+    """One page of the programs that ran in a patient, the newest first."""
+    query = select(ProgramRun).where(ProgramRun.patient_id == patient_id).order_by(ProgramRun.id.desc())
+    return paged(db, query, page, PAGE)
+
+
+def numbers_of(db: Look, runs: Iterable[int]) -> dict[int, int]:
+    """The numbers of programs by which people know them."""
+    rows = db.execute(select(ProgramRun.id, ProgramRun.number).where(ProgramRun.id.in_(set(runs))))
+    return {run: number for run, number in rows}  # noqa: C416 -- a row is no tuple to the type checker
+
+
+def sessions_of(db: Look, patient_id: int, page: int = 1) -> Paged[Session]:
+    """One page of a patient's sessions, the newest first."""
+    query = select(Session).where(Session.patient_id == patient_id).order_by(Session.id.desc())
+    return paged(db, query, page, PAGE)
+
+
+def tree(db: Look, patient_id: int, page: int = 1) -> tuple[Branch, ...]:
+    """One page of sessions as a tree: one that went back hangs from the one whose program it took up.
+
+    What grew from a session of another page stands at the root, and its line says from which.
+    """
+    sessions = list(sessions_of(db, patient_id, page).rows)[::-1]
+    here = {s.id for s in sessions}
+    runs = {r.session_id: r for r in db.scalars(select(ProgramRun).where(ProgramRun.session_id.in_(here)))}
+    people = {p.id: p.name for p in db.scalars(select(Person).where(Person.id.in_({s.person_id for s in sessions})))}
     back = {s.id: _went_back(db, s) for s in sessions}
     by_run = {r.id: r.session_id for r in runs.values()}
     below: dict[int | None, list[Session]] = {}

@@ -14,17 +14,21 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select
 
 from thecal.clinic.programming.judging import judged
+from thecal.clinic.programming.order_text import tables_of
 from thecal.clinic.pumps import LinkAway
 from thecal.clinic.record.tables import Interrogation, LogRecord, Order, PumpProposal, Session
 from thecal.clinic.refused import Refused
-from thecal.clinic.session.asking import open_asks, unknown_first
+from thecal.clinic.session.asking import granted_in, open_asks, unknown_first
 from thecal.clinic.session.bolusing import bolus_part
 from thecal.clinic.session.comparing import change_rows, consequence
 from thecal.clinic.session.ended import No, Proposed
+from thecal.clinic.session.fluid import against_other_fluid
 from thecal.clinic.session.held import held_of
 from thecal.clinic.session.readings import keep_reading, not_reached, read_whole, refresh, status_of
+from thecal.clinic.session.second_physician import against_old_dose
 from thecal.clinic.session.stepping import first_not_done, is_open, session_of
 from thecal.clinic.session.timing import clock_part
+from thecal.clinic.session.without_drug import against_going_on
 from thecal.clinic.session.writing import written
 from thecal.clinic.workflow import Step, Workflow
 from thecal.link.log_reading import Event
@@ -147,7 +151,8 @@ def changed(found: Iterable[str]) -> Refused | None:
 
 def _with_program(practice: Practice, who: Who, session: Session, order: Order, read: Read) -> Proposed | Refused:
     found = judged(order.text, practice, day_of(practice.now_s()))
-    stops = against(found, read)
+    with practice.reading() as db:
+        stops = against(found, read) or against_old_dose(db, session, order, found)
     if stops is not None:
         return stops
     lines, changes = said_of(found, read, practice.formulary)
@@ -280,7 +285,8 @@ def _kept(  # noqa: PLR0917 -- everything that a proposal is made of
                 until_s=until_s,
             )
         )
-        parts = [*_fill_parts(row), {"operation": "confirm", "fields": {"digest": told.digest.hex()}, "said": ""}]
+        confirm = {"operation": "confirm", "fields": {"digest": told.digest.hex()}, "said": ""}
+        parts = [*_fill_parts(record.session, row, read), confirm]
         return _reviewed(record, row, read, told.digest.hex(), until_s, parts, proposal=kept.id, changes=list(changes))
 
     done = written(practice, who, "proposed a program", session.patient_id, keep, order=order.id)
@@ -310,18 +316,52 @@ def _reviewed(  # noqa: PLR0917 -- everything that a review keeps
 # Without one ------------------------------------------------------------------------------------------------------
 
 
-def _fill_parts(session: Session) -> list[dict[str, Any]]:
+def _against(db: Look, practice: Practice, session: Session, read: Read) -> Refused | None:
+    """Why nothing is sent that leaves the program as it is: too long without drug, or another fluid in the pump."""
+    row = db.get(Interrogation, session.reading_id)
+    if session.workflow == Workflow.REFILL_SAME:
+        return against_going_on(db, row, practice.formulary, practice.now_s())
+    held = held_of(read.program, read.document, practice.formulary)
+    if session.workflow != Workflow.BOLUS or held.document is None or held.file is None:
+        return None
+    return against_other_fluid(db, session.serial, tables_of(held.document.order)["mixture"]["ingredients"])
+
+
+def _fill_parts(db: Look, session: Session, read: Read) -> list[dict[str, Any]]:
+    """The level that the pump is told: what was in the reservoir after the fill, less what was given since."""
     fill = session.entered.get(Step.FILL.value) or {}
     if "level_nl" not in fill:
         return []
-    level = int(fill["level_nl"])
+    told = [fields for operation, fields in granted_in(db, session.id) if operation == "refill"]
+    level = int(told[-1]["level_nl"]) if told else max(0, int(fill["level_nl"]) - _given_since(db, session, read))
     said = f"count from {Volume.of(level, 'nL').text('mL')} in the reservoir"
     return [{"operation": "refill", "fields": {"level_nl": level}, "said": said}]
 
 
+def _given_since(db: Look, session: Session, read: Read) -> int:
+    """nL that the pump gave since the fill of this session, by its own account: a session may be left over night.
+
+    What it gave between the reading before the fill and the fill counts as well: the level errs to the lower side.
+    """
+    from thecal.clinic.refilling.hands import DONE, FILL, last_of  # noqa: PLC0415 - it reads sessions
+
+    filled = last_of(db, session.id, FILL)
+    if filled is None or filled.kind != DONE[FILL]:
+        return 0
+    query = select(Interrogation).where(
+        Interrogation.serial == session.serial, Interrogation.read_utc_s <= filled.at_utc_s
+    )
+    before = db.scalars(query.order_by(Interrogation.read_utc_s.desc(), Interrogation.id.desc()).limit(1)).first()
+    return 0 if before is None else max(0, status_of(before).level_nl - read.status.level_nl)
+
+
 def _without_program(practice: Practice, who: Who, session: Session, read: Read) -> Proposed | Refused:
     """A refill, a bolus, the clock: the digest is of what will be asked; it holds as long as the reading is good."""
-    parts: list[dict[str, Any]] | Refused = _fill_parts(session)
+    with practice.reading() as db:
+        parts: list[dict[str, Any]] | Refused = _fill_parts(db, session, read)
+        stop = _against(db, practice, session, read)
+    if stop is not None:
+        return stop
     if session.workflow == Workflow.BOLUS:
         parts = bolus_part(practice.formulary, session, read)
     elif session.workflow == Workflow.CLOCK:

@@ -10,7 +10,7 @@ from dataclasses import fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from thecal.clinic.pumps import LinkAway
 from thecal.clinic.record.tables import AuditHead, ClockDecision, Implant, Interrogation, LogRecord
@@ -199,11 +199,6 @@ def refresh(record: Record, patient_id: int) -> None:
     from thecal.clinic.desk.lines import refresh as refresh_line  # noqa: PLC0415 - the desk reads this module as well
 
     refresh_line(record, patient_id)
-
-
-def log_count(db: Look, serial: str) -> int:
-    """How many records of a pump's log are kept."""
-    return db.scalar(select(func.count()).select_from(LogRecord).where(LogRecord.serial == serial)) or 0
 
 
 def utc_s_of(text: str) -> int:

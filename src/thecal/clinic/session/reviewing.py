@@ -19,6 +19,7 @@ from thecal.clinic.session.ended import No
 from thecal.clinic.session.held import held_in
 from thecal.clinic.session.proposing import PROGRAMS, day_of, draft_of
 from thecal.clinic.session.readings import identity_of
+from thecal.clinic.session.second_physician import against_old_dose
 from thecal.clinic.session.timing import clock_view
 from thecal.clinic.workflow import Step, Workflow
 from thecal.pump.wall_clock import Kind
@@ -80,6 +81,7 @@ def _of_program(practice: Practice, db: Look, session: Session, row: Interrogati
         return ReviewView((), (), (), stops=found.refused, order=order)
     lines, changes = consequence(running, found.order, practice.formulary)
     sends = (*fill_said(session), "run this program")
+    second = against_old_dose(db, session, order, found)
     return ReviewView(
         lines,
         changes,
@@ -87,7 +89,7 @@ def _of_program(practice: Practice, db: Look, session: Session, row: Interrogati
         compared(running, found.order, practice.formulary),
         found.achievable,
         findings=found.findings,
-        stops=_stops(found.achievable),
+        stops=(*_stops(found.achievable), *([second] if second is not None else [])),
         order=order,
     )
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from thecal.clinic.record.tables import Person, Session
+from sqlalchemy import select
+
+from thecal.clinic.record.tables import Act, Person, Session
 from thecal.clinic.refused import Refused
 from thecal.clinic.session.ended import No
 from thecal.clinic.session.writing import written
@@ -32,10 +34,10 @@ _VOIDS: dict[Step, tuple[Step, ...]] = {
         *(Step.SYRINGE, Step.RINSE, Step.FILL, Step.PROGRAM, Step.BRIDGE, Step.PREVIEW, Step.SECOND, *_LAST),
     ),
     Step.SYRINGE: (Step.FILL, Step.BRIDGE, Step.SECOND, *_LAST),
-    Step.CHECKLIST: _LAST,
+    Step.CHECKLIST: (Step.GAP, Step.RINSE, Step.FILL, Step.SECOND, *_LAST),
     Step.GAP: (Step.RINSE, Step.FILL, Step.SECOND, *_LAST),
-    Step.RINSE: (Step.BRIDGE, Step.PREVIEW, Step.SECOND, *_LAST),
-    Step.FILL: (Step.BRIDGE, Step.PREVIEW, Step.SECOND, *_LAST),
+    Step.RINSE: (Step.FILL, Step.BRIDGE, Step.PREVIEW, Step.SECOND, *_LAST),
+    Step.FILL: (Step.PROGRAM, Step.BRIDGE, Step.PREVIEW, Step.SECOND, *_LAST),
     Step.PROGRAM: (Step.BRIDGE, Step.PREVIEW, Step.SECOND, *_LAST),
     Step.BRIDGE: (Step.PREVIEW, Step.SECOND, *_LAST),
     Step.BOLUS: _LAST,
@@ -43,7 +45,28 @@ _VOIDS: dict[Step, tuple[Step, ...]] = {
     Step.SECOND: _LAST,
     Step.REVIEW: (Step.SEND,),
 }
-"""What is void where a step is entered anew: what was decided on its grounds; what was measured stays."""
+"""What is void where a step is entered anew: what was decided on its grounds; what was measured stays.
+
+A program says what was filled, and is judged by it: another volume needs it signed again (its draft stays).
+"""
+
+HANDS: dict[Step, str] = {
+    Step.SYRINGE: "refill.do",
+    Step.CHECKLIST: "refill.do",
+    Step.GAP: "refill.do",
+    Step.FILL: "refill.do",
+    Step.SECOND: "refill.do",
+    Step.WATCH: "watch.do",
+}
+"""Steps that are done by hand, and the action that lets a colleague do them in somebody else's open session.
+
+Whoever does one is who it is kept under. What is prescribed (mixture, rinse, program, bridge), reviewed and sent stays
+with whoever works in the session.
+"""
+
+
+_PRESCRIBED = (Workflow.REFILL_NEW, Workflow.RESTART, Workflow.BOLUS)
+"""Workflows that a physician begins, and in which hands of others are needed."""
 
 
 def enter(  # noqa: PLR0917 -- as a form asks for it
@@ -57,7 +80,7 @@ def enter(  # noqa: PLR0917 -- as a form asks for it
     """
 
     def kept(record: Record) -> Session | Refused:
-        found = session_of(record.session, session_id, who)
+        found = at_step(record.session, session_id, who, step)
         refused = found if isinstance(found, Refused) else _closed(found, step)
         if isinstance(found, Refused) or refused is not None:
             return refused or found
@@ -129,15 +152,45 @@ def session_of(db: Look, session_id: int, who: Who | None = None) -> Session | R
             No.NOT_OPEN, f"session {session_id}, which is {found.state}", "an open one", "begin another session"
         )
     if who is not None and found.person_id != who.person_id:
-        person = db.get(Person, found.person_id)
-        name = person.name if person is not None else "nobody"
-        return Refused(
-            No.HELD,
-            f"{who.name} in session {session_id}, in which {name} works",
-            "one person at a time",
-            f"ask {name}, or take the session over, which is written down",
-        )
+        return _held(db, found, who)
     return found
+
+
+def _held(db: Look, session: Session, who: Who) -> Refused:
+    person = db.get(Person, session.person_id)
+    name = person.name if person is not None else "nobody"
+    return Refused(
+        No.HELD,
+        f"{who.name} in session {session.id}, in which {name} works",
+        "one person at a time",
+        f"ask {name}, or take the session over, which is written down",
+    )
+
+
+def at_step(db: Look, session_id: int, who: Who, step: Step) -> Session | Refused:
+    """An open session in which somebody may work at a step: their own, or a colleague's where it is done by hand."""
+    found = session_of(db, session_id)
+    if isinstance(found, Refused) or found.person_id == who.person_id:
+        return found
+    return found if lends_a_hand(who, found, step) else _held(db, found, who)
+
+
+def lends_a_hand(who: Who, session: Session, step: Step) -> bool:
+    """Whether a colleague may do a step by hand in somebody else's open session, by the table of permissions.
+
+    What nurse and physician may begin alike stays one person's: whoever goes on with it takes it over.
+    """
+    prescribed = session.workflow in _PRESCRIBED and session.state == "open"
+    return prescribed and step in HANDS and who.may("session.begin") and who.may(HANDS[step])
+
+
+def who_entered(db: Look, session_id: int, *steps: Step) -> frozenset[int]:
+    """Everybody who ever entered one of these steps in a session, whoever works in it now."""
+    kinds = [f"{verb} {step.value}" for step in steps for verb in ("entered", "wrote")]
+    query = select(Act.by_person).where(
+        Act.subject_kind == "session", Act.subject_id == session_id, Act.kind.in_(kinds)
+    )
+    return frozenset(db.scalars(query))
 
 
 def patient_of(practice: Practice, session_id: int) -> int | None:

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from datetime import date, datetime, time
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 
-from thecal.clinic.record.tables import Clinic, ClockDecision
+from thecal.clinic.record.tables import BoardLine, Clinic, ClockDecision
 from thecal.clinic.refused import Refused
 from thecal.clinic.session.ended import No
 from thecal.clinic.session.held import held_in, held_of
@@ -52,8 +52,8 @@ if TYPE_CHECKING:
 _NO_PATTERN = Pattern(DAY_S, (Piece(Fraction(0), DoseRate.zero()),))
 _NO_MIXTURE = Mixture((Ingredient("none", Concentration.of(1, "mg/mL")),))
 NEVER_SET = "the pump clock was never set, or is wrong: it is more than a week from the clock on the wall"
-REFILL_INTERVAL_S = 100 * 86_400
-"""How far ahead a change of the clocks is looked for. Ours: refills come about every three months."""
+UNKNOWN_REFILL_S = 366 * DAY_S
+"""How far ahead a change of the clocks is looked for where nobody knows when the refill comes. Ours: a year."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +122,7 @@ def clock_view(
     status, identity = status_of(row), identity_of(row)
     held = held_in(row, formulary)
     order = None if held.file is None else held.file.order
+    until_s = next_refill_s(db, row) if until_s is None else until_s
     return clock_view_of(
         PumpClock(status.uptime_s, identity.offset_s, believed_offset(db, row.serial)),
         row.read_utc_s,
@@ -131,6 +132,16 @@ def clock_view(
         later_utc_s=later_utc_s,
         until_s=until_s,
     )
+
+
+def next_refill_s(db: Look, row: Interrogation) -> int | None:
+    """The latest that the next refill of the pump's patient can be, in UTC s; None where nobody knows.
+
+    It lies behind every day that is booked or expected.
+    """
+    line = db.get(BoardLine, row.patient_id) if row.patient_id is not None else None
+    days = [] if line is None else [d for d in (line.booked_day, line.worst_day, line.expected_day) if d is not None]
+    return max(row.read_utc_s, (max(days) + 2) * DAY_S) if days else None
 
 
 def clock_view_of(
@@ -148,7 +159,7 @@ def clock_view_of(
     task = _task(clock, utc_s, wanted, order, later_utc_s)
     if isinstance(task, NoClock):
         return Refused(No.PUMP_CANNOT, task.found, task.allowed, task.then)
-    change = next_change(zone, utc_s, until_s if until_s is not None else utc_s + REFILL_INTERVAL_S)
+    change = next_change(zone, utc_s, until_s if until_s is not None else utc_s + UNKNOWN_REFILL_S)
     keeps = wanted if clock.utc_offset_s is None else clock.utc_offset_s
     return ClockView(
         compare(clock, utc_s, zone),
@@ -186,15 +197,6 @@ def _only_first(choice: Choice, formulary: Formulary) -> tuple[str, ...]:
     from dataclasses import replace  # noqa: PLC0415
 
     return (replace(choice, skipped={}, repeated={}, next_24h={}).lines(formulary.drug)[0],)
-
-
-def check_zone(name: str) -> ZoneInfo | Refused:
-    """A zone by its name in the tz database."""
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        allowed = "a name of the tz database, such as America/Chicago"
-        return Refused(No.VALUE, f"zone {name!r}", allowed, "correct it", "zone")
 
 
 def clock_part(practice: Practice, session: Session, read: Read) -> list[dict[str, Any]] | Refused:

@@ -36,6 +36,7 @@ from thecal.web.pages.refill_step import (
     case_or_404,
     entries_of,
     locked_note,
+    not_drawn,
     opened,
     status_of,
 )
@@ -186,8 +187,13 @@ def checklist_noted(visit: RefillVisit, session_id: int, form: Annotated[Checkli
     """Keep the ticks; with the button that ends the step, nothing may be open."""
     session = session_or_404(visit, session_id)
     whole = form.press == "done"
-    refused = checklist.note(
-        visit.house, visit.who, session_id, form.revision(), form.items, form.aspirated, form.left, whole=whole
+    dry = not_drawn(visit, session) if whole else None
+    refused = (
+        (dry,)
+        if dry
+        else checklist.note(
+            visit.house, visit.who, session_id, form.revision(), form.items, form.aspirated, form.left, whole=whole
+        )
     )
     if refused:
         return _checklist(visit, session, case_or_404(visit, session), form, refused)
@@ -200,19 +206,11 @@ def checklist_noted(visit: RefillVisit, session_id: int, form: Annotated[Checkli
 def aspirate(visit: RefillVisit, session_id: int) -> Response:
     """Draw everything out in the virtual world: once, however often it is pressed."""
     session = session_or_404(visit, session_id)
-    refused = _may_aspirate(visit, session)
-    if refused is None and visit.house.world is not None:
-        came = hands.aspirate(visit.house, visit.house.world, visit.who, session_id)
-        refused = came if isinstance(came, Refused) else None
-    if refused is not None:
-        return _checklist(visit, session, case_or_404(visit, session), None, (refused,))
+    world = visit.house.world
+    came = None if world is None else hands.aspirate(visit.house, world, visit.who, session_id)
+    if isinstance(came, Refused):
+        return _checklist(visit, session, case_or_404(visit, session), None, (came,))
     return go(step_url(session, Step.CHECKLIST))
-
-
-def _may_aspirate(visit: Visit, session: Session) -> Refused | None:
-    if session.person_id != visit.who.person_id:
-        return Refused(Wrong.NOT_OPEN, "somebody else's session", "one's own session", "take the session over")
-    return open_here(session, Step.CHECKLIST)
 
 
 def _checklist(

@@ -173,8 +173,7 @@ def learning_page(visit: RefillVisit, session_id: int) -> HTMLResponse:
 def learning_json(visit: RefillVisit, session_id: int) -> JSONResponse:
     """The same as a file."""
     session = session_or_404(visit, session_id)
-    with visit.writing("exported a learning report", session.patient_id, session=session.id):
-        pass
+    visit.looked("exported a learning report", session.patient_id, session=session.id)
     with visit.reading() as db:
         found = learning.report(case_or_404(visit, session), db, visit.now_s)
     return JSONResponse(found, headers={"content-disposition": 'attachment; filename="learning-report.json"'})

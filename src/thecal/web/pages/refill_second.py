@@ -14,16 +14,16 @@ from starlette.responses import Response
 
 from thecal.clinic import double_check
 from thecal.clinic.double_check import LINES, Typed
-from thecal.clinic.people.signing_in import Visitor
 from thecal.clinic.record.tables import Person
-from thecal.clinic.refilling import filling, hands, restarting, second
+from thecal.clinic.refilling import filling, hands, restarting, rinsing, second
 from thecal.clinic.refilling.case import proposed_order
 from thecal.clinic.refilling.checklist import Phase, ticked
 from thecal.clinic.refilling.entries import begun
 from thecal.clinic.refused import Refused
-from thecal.clinic.workflow import Step
+from thecal.clinic.session import second_physician
+from thecal.clinic.workflow import WAYS, Step, Workflow
 from thecal.quantities import Volume
-from thecal.web.door import Visit, may
+from thecal.web.door import Visit, may, visitor_of
 from thecal.web.pages.refill import REFILL, dates_context
 from thecal.web.pages.refill_step import (
     ANSWERS,
@@ -39,6 +39,7 @@ from thecal.web.pages.refill_step import (
     status_of,
 )
 from thecal.web.pages.session_frame import session_or_404, step_page, step_url
+from thecal.web.pages.session_review import review_shown
 from thecal.web.screen import go
 
 if TYPE_CHECKING:
@@ -80,6 +81,12 @@ class FillForm(Seen):
     items: list[str] = Field(default_factory=list, max_length=40)
 
 
+class RinseForm(Seen):
+    """Which rinse of the plan."""
+
+    number: str = Field("", max_length=SHORT)
+
+
 class AgreeForm(Seen):
     """A second physician's reason."""
 
@@ -108,10 +115,11 @@ def second_entered(
 
 def _second_person(visit: Visit, session: Session, form: SecondForm) -> Who | Refused:
     """Who makes the second entry: whoever is at another screen, or somebody who signs in for it at this one."""
-    if session.person_id != visit.who.person_id and not form.second_login.strip():
+    with visit.reading() as db:
+        first = second.first_people(db, case_or_404(visit, session))
+    if visit.who.person_id not in first and not form.second_login.strip():
         return visit.who
-    client = visit.request.client
-    visitor = Visitor(client.host if client else "", visit.request.headers.get("user-agent", "")[:LINE])
+    visitor = visitor_of(visit.request)
     return double_check.vouched(visit.house, form.second_login, form.second_password, form.second_code, visitor)
 
 
@@ -126,12 +134,21 @@ def fill(visit: Annotated[Visit, Depends(REFILL)], session_id: int, form: Annota
     return go(step_url(session, Step.SECOND))
 
 
+@router.post("/sessions/{session_id}/second/rinse", response_class=RedirectResponse, status_code=303, responses=ANSWERS)
+def rinse(visit: Annotated[Visit, Depends(REFILL)], session_id: int, form: Annotated[RinseForm, Form()]) -> Response:
+    """Make one rinse of the plan: once, however often it is pressed."""
+    session = session_or_404(visit, session_id)
+    found = rinsing.rinse_now(visit.house, visit.house.world, visit.who, session_id, form.number)
+    if isinstance(found, Refused):
+        return _page(visit, session, case_or_404(visit, session), None, (found,))
+    return go(step_url(session, Step.SECOND))
+
+
 @router.post("/sessions/{session_id}/second/done", response_class=RedirectResponse, status_code=303, responses=ANSWERS)
 def second_done(visit: Annotated[Visit, Depends(REFILL)], session_id: int, form: Annotated[Seen, Form()]) -> Response:
     """On to the review; the dose of before after a gap stops here."""
     session = session_or_404(visit, session_id)
-    stop = restarting.against_previous(visit.house, visit.who, session_id)
-    refused = (stop,) if stop else second.leave(visit.house, visit.who, session_id, form.revision())
+    refused = second.leave(visit.house, visit.who, session_id, form.revision())
     if refused:
         return _page(visit, session, case_or_404(visit, session), None, refused)
     return after(visit, session_id)
@@ -144,9 +161,12 @@ def agree(
     """A second physician agrees to the dose of before."""
     session = session_or_404(visit, session_id)
     refused = restarting.agree(visit.house, visit.who, session_id, form.reason)
+    at_review = Step.SECOND not in WAYS[Workflow(session.workflow)].steps
     if refused:
+        if at_review:
+            return review_shown(visit, session, refused, status_of(refused))
         return _page(visit, session, case_or_404(visit, session), None, refused)
-    return go(step_url(session, Step.SECOND))
+    return go(step_url(session, Step.REVIEW if at_review else Step.SECOND))
 
 
 def _page(
@@ -161,6 +181,10 @@ def _page(
         drafted = proposed_order(visit.house, db, session)
         lifted = drafted is not None and restarting.agreed(db, case, drafted[0].digest) is not None
         rows = ticked(session, Phase.FILL)
+        first, second_physician_wrote = second.first_people(db, case), second_physician.wrote(db, session)
+        (times, each), to_rinse = rinsing.planned(session), rinsing.left_to_rinse(db, session)
+        rinse_waits = hands.under_way(db, session.id, hands.RINSE)
+        apart = rinsing.kept_apart(db, visit.who, session.id)
         names = {r.by_person: db.get(Person, r.by_person) for r in rows if r.by_person is not None}
     may_fill = not acts or check is not None
     wanted = filling.accepted(session)
@@ -183,13 +207,18 @@ def _page(
         ticked={r.item.id for r in rows if r.by_person is not None},
         wanted=wanted[0].text("mL") if wanted is not None and may_fill else "",
         virtual=visit.house.world is not None,
-        first_here=session.person_id == visit.who.person_id,
+        first_here=visit.who.person_id in first,
+        rinses=times,
+        each="" if each is None else each.text("mL"),
+        rinsed=times - to_rinse,
+        rinse_waits=rinse_waits,
+        apart=apart,
         lines=range(max(LINES, lines)),
         drugs=[] if form is None else form.drugs,
         strengths=[] if form is None else form.strengths,
         dose_stop=stop and not lifted,
         dose_lifted=stop and lifted,
-        is_second_physician=visit.who.may("restart.second") and session.person_id != visit.who.person_id,
+        is_second_physician=visit.who.may("restart.second") and visit.who.person_id not in second_physician_wrote,
         ticks_kept=bool(begun(session, Step.SECOND).get("items")),
         **(dates_context(visit, session, case) if nl is not None else {"dates": None, "no_dates": "", "clocks": ""}),
     )

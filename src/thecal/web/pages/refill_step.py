@@ -9,9 +9,11 @@ from pydantic import BaseModel, Field
 
 from thecal.clinic.refilling.case import Case, case_of
 from thecal.clinic.refilling.entries import NoSuchSession, Wrong, open_here
-from thecal.clinic.refilling.hands import closed_by_filling
+from thecal.clinic.refilling.hands import DRAW, closed_by_filling, moved_nl
 from thecal.clinic.refused import Refused
 from thecal.clinic.session.ended import No
+from thecal.clinic.session.stepping import lends_a_hand
+from thecal.clinic.workflow import WAYS, Step, Workflow
 from thecal.web.answers import CONFLICT, MISSING, WRONG
 from thecal.web.pages.session_frame import saw, session_or_404, step_page, step_url
 from thecal.web.screen import Entries, go
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
     from fastapi.responses import HTMLResponse, RedirectResponse
 
     from thecal.clinic.record.tables import Session
-    from thecal.clinic.workflow import Step
     from thecal.web.door import Visit
 
 ANSWERS: dict[int | str, dict[str, Any]] = {**WRONG, **MISSING, **CONFLICT}
@@ -65,9 +66,16 @@ def opened(visit: Visit, session_id: int, step: Step, what: str) -> tuple[Sessio
 
 
 def after(visit: Visit, session_id: int) -> RedirectResponse:
-    """To the step where the session stands now."""
+    """To the step where the session stands now; a colleague whose hands are not needed there stays at the last one that
+    was done by hand.
+    """
     session = session_or_404(visit, session_id)
-    return go(step_url(session, session.step))
+    here = Step(session.step)
+    if session.person_id != visit.who.person_id and not lends_a_hand(visit.who, session, here):
+        steps = WAYS[Workflow(session.workflow)].steps
+        by_hand = [s for s in steps[: steps.index(here)] if lends_a_hand(visit.who, session, s)]
+        here = by_hand[-1] if by_hand else Step.READ
+    return go(step_url(session, here))
 
 
 def entries_of(
@@ -87,3 +95,12 @@ def locked_note(visit: Visit, session: Session) -> Refused | None:
     """Why entries of before the filling cannot be changed any more; None where they can."""
     with visit.reading() as db:
         return closed_by_filling(db, session.id)
+
+
+def not_drawn(visit: Visit, session: Session) -> Refused | None:
+    """In a virtual world nobody's hands aspirate but the button's: a volume without it would be made up."""
+    with visit.reading() as db:
+        if visit.house.world is None or moved_nl(db, session.id, DRAW) is not None:
+            return None
+    allowed = "what the virtual syringe holds"
+    return Refused(Wrong.NOT_CONFIRMED, "nothing aspirated", allowed, "press 'Aspirate everything'", "aspirated")

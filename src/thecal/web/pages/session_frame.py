@@ -12,12 +12,12 @@ from fastapi import HTTPException
 
 from thecal.clinic import observing
 from thecal.clinic.charting import beside
-from thecal.clinic.patients import implant_of
+from thecal.clinic.implants import implant_of
 from thecal.clinic.record.tables import Interrogation, Patient, Person, Session
 from thecal.clinic.refused import Refused
 from thecal.clinic.session import is_done, is_open, open_asks, pending_at, reading, status_of
 from thecal.clinic.session.closing import stands_still
-from thecal.clinic.session.stepping import SENT
+from thecal.clinic.session.stepping import SENT, lends_a_hand, may_work
 from thecal.clinic.session.timing import difference_text
 from thecal.clinic.workflow import WAYS, Step, Workflow
 from thecal.web.screen import Entries, render
@@ -85,9 +85,10 @@ def session_context(visit: Visit, session: Session, step: Step | None = None) ->
     ``session``, ``patient``, ``implant``, ``workflow`` (its name), ``steps``, ``row`` (the newest reading, None where
     there is none), ``pump_status``, ``age_s``, ``stopped``, ``clock_text`` (empty where pump clock and wall agree),
     ``asks`` (asked and not known), ``pending`` (not known to the link; None where the link cannot be asked),
-    ``holder`` (who works here), ``mine``, ``was_sent``, ``can_hold`` (there is a virtual world in which the
-    programmer can be held over the pump), ``beside`` (what stands beside a program while it is written, None on other
-    steps) with ``scored`` (the kinds of scores).
+    ``holder`` (who works here), ``mine``, ``lends`` (a colleague's hands are welcome at this step), ``stands`` (the
+    step that is next), ``may_take``, ``was_sent``, ``can_hold`` (there is a virtual world in which the programmer can
+    be held over the pump), ``beside`` (what stands beside a program while it is written, None on other steps) with
+    ``scored`` (the kinds of scores).
     """
     with visit.reading() as db:
         patient, holder = db.get(Patient, session.patient_id), db.get(Person, session.person_id)
@@ -111,6 +112,9 @@ def session_context(visit: Visit, session: Session, step: Step | None = None) ->
         "pending": pending_at(visit.house, session.serial),
         "holder": holder,
         "mine": session.person_id == visit.who.person_id and session.state == "open",
+        "stands": NAMES[Step(session.step)],
+        "may_take": may_work(visit.who, session),
+        "lends": step is not None and lends_a_hand(visit.who, session, step),
         "was_sent": SENT in session.entered,
         "can_hold": visit.house.world is not None,
         "beside": stands_beside,
@@ -143,8 +147,7 @@ def step_page(  # noqa: PLR0917 -- a template with what is in it
 
 def saw(visit: Visit, session: Session, what: str) -> None:
     """Keep in the audit that somebody saw a page about a patient."""
-    with visit.writing(f"saw {what}", session.patient_id, session=session.id):
-        pass
+    visit.looked(f"saw {what}", session.patient_id, session=session.id)
 
 
 def reading_of(visit: Visit, session: Session) -> Interrogation | None:

@@ -7,16 +7,24 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Form, HTTPException, Query
 from fastapi.responses import HTMLResponse, RedirectResponse
 from pydantic import BaseModel
-from sqlalchemy import select
 from starlette.responses import Response
 
-from thecal.clinic.patients import implant_of
-from thecal.clinic.record.tables import Patient, ProgramRun
+from thecal.clinic.implants import implant_of
+from thecal.clinic.record.tables import Patient
 from thecal.clinic.refused import Refused
-from thecal.clinic.session.history import compare_runs, go_back, rows_of, tree
+from thecal.clinic.session.history import (
+    compare_runs,
+    go_back,
+    numbers_of,
+    rows_of,
+    runs_of,
+    sessions_of,
+    tree,
+)
 from thecal.clinic.workflow import Step
 from thecal.web.answers import CONFLICT, MISSING, WRONG
 from thecal.web.door import Visit, may
+from thecal.web.pages.desk_forms import Text, whole
 from thecal.web.pages.session_frame import step_url
 from thecal.web.pages.sessions import SEES, Words, hold_near, status_for
 from thecal.web.screen import Entries, go, render
@@ -31,22 +39,26 @@ class AgainForm(BaseModel):
 
 
 @router.get("/patients/{patient_id}/history", response_class=HTMLResponse, responses=MISSING)
-def history(visit: Annotated[Visit, Depends(SEES)], patient_id: int) -> HTMLResponse:
-    """Every session as a tree, and every program that ran."""
-    with visit.writing("saw programs and sessions", _patient(visit, patient_id).id):
-        pass
-    return _history(visit, patient_id)
+def history(
+    visit: Annotated[Visit, Depends(SEES)], patient_id: int, page: Text = "", programs: Text = ""
+) -> HTMLResponse:
+    """Sessions as a tree, and programs that ran, each a page at a time."""
+    visit.looked("saw programs and sessions", _patient(visit, patient_id).id)
+    return _history(visit, patient_id, at=(whole(page, 1), whole(programs, 1)))
 
 
-def _history(visit: Visit, patient_id: int, refused: tuple[Refused, ...] = (), status: int = 200) -> HTMLResponse:
+def _history(
+    visit: Visit, patient_id: int, refused: tuple[Refused, ...] = (), status: int = 200, at: tuple[int, int] = (1, 1)
+) -> HTMLResponse:
     patient = _patient(visit, patient_id)
     with visit.reading() as db:
-        rows = rows_of(tree(db, patient_id))
-        query = select(ProgramRun).where(ProgramRun.patient_id == patient_id).order_by(ProgramRun.id.desc())
-        runs = list(db.scalars(query.limit(100)))
-    numbers = {r.id: r.number for r in runs}
-    more = {"rows": rows, "runs": runs, "numbers": numbers, "entries": Entries({}, refused)}
-    return render(visit, "session/history.html", status, patient=patient, **more)
+        sessions, programs = sessions_of(db, patient_id, at[0]), runs_of(db, patient_id, at[1])
+        rows = rows_of(tree(db, patient_id, at[0]))
+        runs = list(programs.rows)
+        newest = runs_of(db, patient_id).rows[:1] if programs.page > 1 else ()
+        numbers = numbers_of(db, [b.went_back_to for _, b in rows if b.went_back_to])
+    more = {"sessions": sessions, "programs": programs, "entries": Entries({}, refused), "numbers": numbers}
+    return render(visit, "session/history.html", status, patient=patient, rows=rows, runs=[*newest, *runs], **more)
 
 
 def _patient(visit: Visit, patient_id: int) -> Patient:
@@ -69,9 +81,9 @@ def compare(
     with visit.reading() as db:
         found = compare_runs(visit.house, db, patient_id, _number(first), _number(second))
     if isinstance(found, Refused):
+        visit.looked("saw programs and sessions", patient_id)
         return _history(visit, patient_id, (found,), 422)
-    with visit.writing("compared two programs", patient_id, first=found.old.id, second=found.new.id):
-        pass
+    visit.looked("compared two programs", patient_id, first=found.old.id, second=found.new.id)
     return render(visit, "session/compare.html", patient=patient, found=found)
 
 

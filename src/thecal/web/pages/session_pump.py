@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, HTTPException, Path, Query
 from fastapi.responses import HTMLResponse
 from sqlalchemy import select
 
-from thecal.clinic.record.tables import Implant, LogRecord
+from thecal.clinic.record.tables import Implant, LogRecord, Patient
 from thecal.clinic.session import identity_of, pending_at, reading, status_of
 from thecal.clinic.session.found import alarms, log_page
 from thecal.clinic.session.held import held_in
@@ -37,14 +37,14 @@ def pump(
         implant = db.scalars(select(Implant).where(Implant.serial == serial).order_by(Implant.id.desc())).first()
         if row is None and implant is None:
             raise HTTPException(404)
+        patient = None if implant is None else db.get(Patient, implant.patient_id)
         log = log_page(db, serial, page, faults=only == "faults")
         oldest = db.scalars(
             select(LogRecord.utc_s).where(LogRecord.serial == serial).order_by(LogRecord.number)
         ).first()
         clock = None if row is None else clock_view(db, row, visit.house.formulary)
     patient_id = None if implant is None else implant.patient_id
-    with visit.writing("saw the log of a pump", patient_id, serial=serial):
-        pass
+    visit.looked("saw the log of a pump", patient_id, serial=serial)
     held = None if row is None else held_in(row, visit.house.formulary)
     return render(
         visit,
@@ -52,6 +52,7 @@ def pump(
         serial=serial,
         row=row,
         implant=implant,
+        patient=patient,
         log=log,
         oldest=oldest,
         clock=clock,

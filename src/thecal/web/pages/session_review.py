@@ -13,7 +13,8 @@ from thecal.clinic.record.tables import PumpProposal, Session
 from thecal.clinic.refused import Refused
 from thecal.clinic.session import draft_of, give_up, is_open, open_asks, propose, resolve, send
 from thecal.clinic.session.ended import No
-from thecal.clinic.session.reviewing import asked_in, may_have_happened, review_view
+from thecal.clinic.session.reviewing import ReviewView, asked_in, may_have_happened, review_view
+from thecal.clinic.session.second_physician import wrote
 from thecal.clinic.session.sending import parts_left
 from thecal.clinic.session.stepping import first_not_done
 from thecal.clinic.workflow import Step
@@ -56,10 +57,11 @@ def review_page(visit: Annotated[Visit, Depends(SEES)], session_id: int) -> HTML
     """Everything that would be sent, old against new."""
     session = session_or_404(visit, session_id)
     saw(visit, session, "a review")
-    return _review_page(visit, session)
+    return review_shown(visit, session)
 
 
-def _review_page(visit: Visit, session: Session, refused: tuple[Refused, ...] = (), status: int = 200) -> HTMLResponse:
+def review_shown(visit: Visit, session: Session, refused: tuple[Refused, ...] = (), status: int = 200) -> HTMLResponse:
+    """The review of a session, with what was refused at it."""
     if not is_open(session, Step.REVIEW):
         return not_yet(visit, session, Step.REVIEW)
     with visit.reading() as db:
@@ -67,7 +69,18 @@ def _review_page(visit: Visit, session: Session, refused: tuple[Refused, ...] = 
     if isinstance(view, Refused):
         return step_page(visit, session, Step.REVIEW, "session/not_yet.html", (view,), 409)
     entries = Entries({}, refused)
-    return step_page(visit, session, Step.REVIEW, "session/review.html", (), status, view=view, entries=entries)
+    agrees = _may_agree(visit, session, view)
+    return step_page(
+        visit, session, Step.REVIEW, "session/review.html", (), status, view=view, entries=entries, agrees=agrees
+    )
+
+
+def _may_agree(visit: Visit, session: Session, view: ReviewView) -> bool:
+    """Whether whoever looks can be the second physician that this order needs."""
+    if not any(stop.code is No.SECOND_PHYSICIAN for stop in view.stops) or not visit.who.may("restart.second"):
+        return False
+    with visit.reading() as db:
+        return visit.who.person_id not in wrote(db, session)
 
 
 def not_yet(visit: Visit, session: Session, step: Step) -> HTMLResponse:
@@ -87,13 +100,13 @@ def review_done(
         refused = Refused(
             No.VALUE, "the box not ticked", "that old and new were compared", "compare, and tick", "compared"
         )
-        return _review_page(visit, session, (refused,), 422)
+        return review_shown(visit, session, (refused,), 422)
     with visit.reading() as db:
         order = draft_of(db, session)
     hold_near(visit, session.serial)
     done = propose(visit.house, visit.who, session_id, None if order is None else order.id)
     if isinstance(done, Refused):
-        return _review_page(visit, session_or_404(visit, session_id), (done,), status_for(done))
+        return review_shown(visit, session_or_404(visit, session_id), (done,), status_for(done))
     return go(step_url(session, Step.SEND))
 
 

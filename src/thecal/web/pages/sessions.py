@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from pydantic import AfterValidator, BaseModel, Field
 from starlette.responses import Response
 
-from thecal.clinic.patients import implant_of
+from thecal.clinic.implants import implant_of
 from thecal.clinic.record.tables import Patient, Person, Session
 from thecal.clinic.refused import Refused
 from thecal.clinic.session import (
@@ -125,8 +125,7 @@ def _begin_page(visit: Visit, patient_id: int, refused: tuple[Refused, ...] = ()
         row = None if implant is None else reading(db, implant.serial)
         there = None if implant is None else open_at(db, implant.serial)
         holder = None if there is None else db.get(Person, there.person_id)
-    with visit.writing("saw the beginning of a session", patient_id):
-        pass
+    visit.looked("saw the beginning of a session", patient_id)
     held = None if row is None else held_in(row, visit.house.formulary)
     ways = [(w.value, way.name) for w, way in WAYS.items() if visit.who.may(way.action)]
     return render(
