@@ -36,7 +36,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    world = clinic_world(f"sqlite:///{tmp_path_factory.mktemp('j6')}/clinic.sqlite")
+    world = clinic_world(tmp_path_factory.mktemp("j6"))
     try:
         with served(world) as found:
             yield found

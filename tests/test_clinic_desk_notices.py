@@ -24,7 +24,7 @@ ENTRY = Entry("Motor stall", "Maker, FN-7", "2026-09-01", "Read the pump and che
 
 @pytest.fixture
 def world(tmp_path: Any) -> Iterator[ClinicWorld]:
-    made = clinic_world(f"sqlite:///{tmp_path}/clinic.sqlite")
+    made = clinic_world(tmp_path)
     yield made
     made.end()
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import select
-from tests.clinic_world import NOW_S, sqlite_clinic
+from tests.clinic_world import NOW_S, plain_clinic
 from tests.refilling_world import HYDRO, SAME, mixture, typed
 
 from thecal.clinic import double_check
@@ -29,7 +29,7 @@ SECRET = "violet kettle under seven maps"  # noqa: S105
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[ClinicWorld]:
-    yield from sqlite_clinic(tmp_path)
+    yield from plain_clinic(tmp_path)
 
 
 def first(volume: str = "19.5 mL", total: str = "1.4 mg") -> Values:
@@ -132,11 +132,11 @@ def test_the_second_person_signs_in_at_the_same_screen_for_one_entry(world: Clin
         assert set_password(record, person, SECRET) is None
         from thecal.clinic.people import one_time_codes
 
-        secret = one_time_codes.offer(record.session, person.id)
+        secret = one_time_codes.offer(record.session, person.id, world.house.seal)
         import pyotp
 
         code = pyotp.TOTP(secret).at(NOW_S)
-        assert one_time_codes.confirm(record.session, person.id, code, NOW_S)
+        assert one_time_codes.confirm(record.session, person.id, code, NOW_S, world.house.seal)
     world.house.machine_s = lambda: NOW_S + 60
     now_code = pyotp.TOTP(secret).at(NOW_S + 60)
     wrong = double_check.vouched(world.house, "nurse2", "not this one", now_code, Visitor())

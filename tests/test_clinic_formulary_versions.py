@@ -117,7 +117,7 @@ def test_old_versions_stay_readable_and_are_never_edited(world: ClinicWorld) -> 
             "Pharmacist Two",
             "signed",
         )
-        assert len(fv.versions(db, "morphine")) == 2
+        assert len(fv.versions(db, "morphine").rows) == 2
     with pytest.raises((IntegrityError, OperationalError)), world.writing() as record:
         row = record.get(FormularyVersion, first.id)
         assert row is not None

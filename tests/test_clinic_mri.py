@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[ClinicWorld]:
-    found = with_pumps(clinic_world(f"sqlite:///{tmp_path}/clinic.sqlite"), tmp_path / "rig")
+    found = with_pumps(clinic_world(tmp_path), tmp_path / "rig")
     yield found
     found.end()
 

@@ -65,6 +65,7 @@ def test_the_database_itself_refuses_to_edit_the_ledger(store: Store, edit: str)
         raw(store, edit)
 
 
+@pytest.mark.about_sqlite("its own lock")
 def test_a_ledger_that_cannot_write_raises_and_has_written_nothing(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/record.sqlite"
     with closing(Store(url)) as store:

@@ -95,7 +95,7 @@ def test_counts_of_the_last_twelve_months(world: ClinicWorld) -> None:
 
 
 def test_without_programs_nothing_is_divided(tmp_path_factory: pytest.TempPathFactory) -> None:
-    empty = clinic_world(f"sqlite:///{tmp_path_factory.mktemp('empty')}/clinic.sqlite")
+    empty = clinic_world(tmp_path_factory.mktemp("empty"))
     try:
         with empty.house.reading() as db:
             found = analysis.overview(db, NOW_S)

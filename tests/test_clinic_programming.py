@@ -58,7 +58,7 @@ CHICAGO = (("00:00", "0.05 mg/h"), ("02:00", "0.1 mg/h"), ("06:00", "0.05 mg/h")
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClinicWorld]:
-    made = clinic_world(f"sqlite:///{tmp_path_factory.mktemp('programming')}/clinic.sqlite")
+    made = clinic_world(tmp_path_factory.mktemp("programming"))
     yield made
     made.end()
 

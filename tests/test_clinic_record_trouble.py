@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
+from sqlalchemy.exc import IntegrityError
 from tests.pg_proxy import Door
 from tests.record_engines import new_url, postgres, raw, store_fixture, urls_fixture  # noqa: F401 -- fixtures
 
@@ -53,6 +54,7 @@ def refused(url: str, *, make: bool = True) -> StoreError:
 # A file
 
 
+@pytest.mark.about_sqlite("who may read its file")
 def test_a_record_is_for_its_owner_alone(tmp_path: Path) -> None:
     path = tmp_path / "record"
     with closing(Store(f"sqlite:///{path}")) as store:
@@ -64,6 +66,7 @@ def test_a_record_is_for_its_owner_alone(tmp_path: Path) -> None:
         assert {stat.S_IMODE(p.stat().st_mode) for p in tmp_path.iterdir()} == {0o600}
 
 
+@pytest.mark.about_sqlite("a file that is not there")
 def test_a_record_that_is_not_there_is_not_made_unasked(tmp_path: Path) -> None:
     wrong = refused(f"sqlite:///{tmp_path}/record", make=False)
     assert (wrong.code, list(tmp_path.iterdir())) == (Trouble.ABSENT, [])
@@ -71,6 +74,15 @@ def test_a_record_that_is_not_there_is_not_made_unasked(tmp_path: Path) -> None:
     assert refused(f"sqlite:///{tmp_path}", make=False).code is Trouble.ABSENT
 
 
+def test_a_database_without_a_record_is_not_made_one_unasked() -> None:
+    url = postgres().url(postgres().make())
+    wrong = refused(url, make=False)
+    assert (wrong.code, "thecal clinic init" in wrong.then) == (Trouble.ABSENT, True)
+    Store(url).close()
+    Store(url, make=False).close()
+
+
+@pytest.mark.about_sqlite("a file that is none of its own")
 def test_a_file_that_is_no_database_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "record"
     path.write_bytes(b"no database at all" * 500)
@@ -78,6 +90,7 @@ def test_a_file_that_is_no_database_is_refused_and_left_as_it_is(tmp_path: Path)
     assert path.read_bytes() == b"no database at all" * 500
 
 
+@pytest.mark.about_sqlite("a damaged file")
 def test_a_damaged_file_is_told_wherever_it_shows(tmp_path: Path) -> None:
     path = tmp_path / "record"
     with closing(Store(f"sqlite:///{path}")) as store:
@@ -113,6 +126,7 @@ except StoreError as wrong:
 """
 
 
+@pytest.mark.about_sqlite("who may write its file")
 def test_a_file_that_may_not_be_written_is_told(tmp_path: Path) -> None:
     """As another user, who may read it and no more: for root, rights do not hold."""
     import tempfile
@@ -192,6 +206,14 @@ def test_a_crowd_that_looks_holds_nobody_up(store: Store) -> None:
     for look in looks:
         look.__exit__(None, None, None)
     assert count(store) == 1
+
+
+def test_what_a_refused_row_holds_is_in_no_message(store: Store) -> None:
+    row = {"digest": "Ada Lindqvist", "begun": None}
+    with pytest.raises(IntegrityError) as wrong, store.noting() as session:
+        session.execute(text("INSERT INTO sign_in (token_digest, person_id, begun_s) VALUES (:digest, 1, :begun)"), row)
+    for said in (str(wrong.value), str(wrong.value.orig)):
+        assert "null" in said.lower() and "Ada Lindqvist" not in said
 
 
 # PostgreSQL goes away
@@ -297,6 +319,7 @@ for n in range(10**6):
 """
 
 
+@pytest.mark.about_sqlite("how large its files may grow")
 @pytest.mark.parametrize("room", [600_000, 654_321, 1_000_000])
 def test_a_full_disk_is_told_and_leaves_nothing_half_written(tmp_path: Path, room: int) -> None:
     url = f"sqlite:///{tmp_path}/record"
@@ -315,6 +338,7 @@ def test_a_full_disk_is_told_and_leaves_nothing_half_written(tmp_path: Path, roo
         assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
 
+@pytest.mark.about_sqlite("the most pages of a file")
 def test_a_record_that_may_grow_no_more_is_told(tmp_path: Path) -> None:
     with closing(Store(new_url("sqlite", tmp_path))) as store:
         ((pages,),) = raw(store, "PRAGMA page_count")

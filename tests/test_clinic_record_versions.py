@@ -146,6 +146,7 @@ def test_a_migration_that_fails_leaves_nothing(
     engine.dispose()
 
 
+@pytest.mark.about_sqlite("the head of its file")
 def test_a_file_says_whose_it_is(tmp_path: Path) -> None:
     Store(f"sqlite:///{tmp_path}/record").close()
     with closing(sqlite3.connect(tmp_path / "record")) as db:

@@ -26,7 +26,7 @@ FACTS = Facts("Lake clinic", "Europe/Berlin", "+49 30 5550100", "+49 30 5550199"
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[ClinicWorld]:
-    made = clinic_world(f"sqlite:///{tmp_path}/clinic.sqlite")
+    made = clinic_world(tmp_path)
     yield made
     made.end()
 

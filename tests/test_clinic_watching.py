@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import select
-from tests.clinic_world import NOW_S, sqlite_clinic
+from tests.clinic_world import NOW_S, plain_clinic
 
 from thecal.clinic import watch_plans, watching
 from thecal.clinic.record.tables import Observation, Session, Watch
@@ -34,7 +34,7 @@ HOME: dict[str, Any] = {
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[ClinicWorld]:
-    yield from sqlite_clinic(tmp_path)
+    yield from plain_clinic(tmp_path)
 
 
 def began(world: ClinicWorld, why: str = "refill", at_s: int = NOW_S, number: str = "1001") -> Watch:

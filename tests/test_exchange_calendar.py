@@ -145,7 +145,7 @@ def test_the_same_visits_give_the_same_bytes() -> None:
 
 @pytest.fixture
 def world(tmp_path: Any) -> Iterator[ClinicWorld]:
-    made = clinic_world(f"sqlite:///{tmp_path}/clinic.sqlite")
+    made = clinic_world(tmp_path)
     yield made
     made.end()
 

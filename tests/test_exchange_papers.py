@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pypdf import PdfReader
 from tests.clinic_world import NOW_S, clinic_world, order_text
+from tests.record_engines import record_in
 
 from thecal.clinic import mri
 from thecal.clinic.pharmacy.said import SaidLabelLine, SaidLine, SaidSheet
@@ -296,10 +297,15 @@ def test_a_name_that_the_font_has_not_is_printed_as_boxes_and_said() -> None:
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClinicWorld]:
-    made = clinic_world(f"sqlite:///{tmp_path_factory.mktemp('papers')}/clinic.sqlite")
+def world(tmp_path_factory: pytest.TempPathFactory, record_engine: str) -> Iterator[ClinicWorld]:
+    made = clinic_world(record_in(tmp_path_factory.mktemp("papers"), record_engine))
     yield made
     made.end()
+
+
+@pytest.fixture(scope="module")
+def number(world: ClinicWorld) -> int:
+    return _session(world)
 
 
 def _session(world: ClinicWorld) -> int:
@@ -378,8 +384,8 @@ def _session(world: ClinicWorld) -> int:
     return row.id
 
 
-def test_the_session_report_says_everything_of_the_list(world: ClinicWorld) -> None:
-    number = _session(world)
+@pytest.mark.both_engines
+def test_the_session_report_says_everything_of_the_list(world: ClinicWorld, number: int) -> None:
     account = account_of(world.house, number)
     assert isinstance(account, Account)
     paper = session_report(PERSON, account, "Test clinic", MADE, Sheet.LETTER)
@@ -404,6 +410,7 @@ def test_there_is_no_report_of_a_session_that_is_not_there(world: ClinicWorld) -
         assert client.get(path).status_code == 404, path
 
 
+@pytest.mark.both_engines
 def test_the_papers_over_the_pages(world: ClinicWorld) -> None:
     patient = world.patient("3002", serial="B-32")
     client = world.client("physician")
@@ -418,12 +425,12 @@ def test_the_papers_over_the_pages(world: ClinicWorld) -> None:
     assert client.get(f"/papers/mri/{without.id}").status_code == 409
 
 
-def test_a_report_on_a_large_log_says_what_is_left_out(world: ClinicWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_report_on_a_large_log_says_what_is_left_out(
+    world: ClinicWorld, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from thecal.clinic import session_account
 
     monkeypatch.setattr(session_account, "MOST_EVENTS", 0)
-    with world.house.reading() as db:
-        number = max(row.id for row in db.query(Session))
     account = account_of(world.house, number)
     assert account is not None
     assert "1 more records" in account.log[0][1]

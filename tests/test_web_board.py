@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: Any) -> Iterator[ClinicWorld]:
-    made = clinic_world(f"sqlite:///{tmp_path_factory.mktemp('board')}/clinic.sqlite")
+    made = clinic_world(tmp_path_factory.mktemp("board"))
     plain = pump_at_work(made, "1", "B-1", drug="morphine", strength="4 mg/mL", dose="1.6 mg/day", level="18")
     pump_at_work(made, "2", "B-2", drug="baclofen", strength="500 mcg/mL", dose="200 mcg/day", level="18",
         about={"given": "Bo", "family": "Ekman", "risks": ["deep implant"], "language": "Polish"})  # fmt: skip
@@ -100,7 +100,7 @@ def test_looking_at_the_board_is_audited(world: ClinicWorld) -> None:
 
 
 def test_what_a_person_is_called_is_never_read_as_markup(tmp_path: Any) -> None:
-    made = clinic_world(f"sqlite:///{tmp_path}/clinic.sqlite")
+    made = clinic_world(tmp_path)
     try:
         pump_at_work(made, about={"given": "<b>Ada", "risks": ["<script>"]})
         page = text_of(made)

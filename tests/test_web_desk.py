@@ -24,7 +24,7 @@ VISIT = {"kind": "refill", "day": "2026-10-05", "time": "09:30", "minutes": "30"
 
 @pytest.fixture
 def world(tmp_path: Any) -> Iterator[ClinicWorld]:
-    made = clinic_world(f"sqlite:///{tmp_path}/clinic.sqlite")
+    made = clinic_world(tmp_path)
     yield made
     made.end()
 

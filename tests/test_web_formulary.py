@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClinicWorld]:
-    made = clinic_world(f"sqlite:///{tmp_path_factory.mktemp('formulary')}/clinic.sqlite")
+    made = clinic_world(tmp_path_factory.mktemp("formulary"))
     yield made
     made.end()
 

@@ -24,6 +24,7 @@ from schemathesis.specs.openapi.checks import (
     response_schema_conformance,
     status_code_conformance,
 )
+from sqlalchemy import select
 from tests.clinic_world import ORIGIN, nobody_answers
 from tests.desk_world import give_booking
 from tests.session_world import begun, programmed, session_clinic, to_review
@@ -33,7 +34,8 @@ from tests.test_web_pharmacy import ORDER
 from thecal.clinic.desk.tasks import raise_task
 from thecal.clinic.people.permissions import permissions
 from thecal.clinic.pumps import Pumps
-from thecal.clinic.record.tables import Feed, FieldNotice
+from thecal.clinic.record.tables import Feed, FieldNotice, Session
+from thecal.clinic.refilling import hands
 from thecal.clinic.who import StaffRole
 from thecal.clinic.workflow import Workflow
 from thecal.web.app import make_app
@@ -281,6 +283,18 @@ def test_an_address_that_no_page_has_is_refused(
     for name, text in ((n, a) for n in names for a in ASKED):
         found = browsers[roles[0]].request(method, f"{sample(path)}?{name}={text}")
         assert found.status_code < 500, f"{name}={text[:40]}: {found.status_code}"
+
+
+def test_a_virtual_world_that_is_away_is_said_and_nothing_is_moved(
+    world: ClinicWorld, browsers: dict[str, TestClient]
+) -> None:
+    with world.house.reading() as db:
+        session = db.scalars(select(Session).where(Session.workflow == Workflow.REFILL_SAME)).one()
+    answer = browsers["nurse"].post(f"/sessions/{session.id}/checklist/aspirate")
+    assert answer.status_code == 409
+    assert "the virtual world does not say what was moved" in answer.text
+    with world.house.reading() as db:
+        assert not hands.under_way(db, session.id, hands.DRAW)
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ PUMP = {
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClinicWorld]:
     folder = tmp_path_factory.mktemp("patients")
-    found = clinic_world(f"sqlite:///{folder}/clinic.sqlite")
+    found = clinic_world(folder)
     yield found
     found.end()
 

@@ -57,7 +57,7 @@ SECOND: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClinicWorld]:
-    made = clinic_world(f"sqlite:///{tmp_path_factory.mktemp('pharmacy')}/clinic.sqlite")
+    made = clinic_world(tmp_path_factory.mktemp("pharmacy"))
     yield made
     made.end()
 
@@ -240,6 +240,22 @@ def test_recall_by_lot(clients: dict[str, TestClient], patient: Patient) -> None
     number = made(clients, patient, {**SHEET, "lots": ["LOT-BAD", "B-12"]})
     page = clients["pharmacist"].get("/pharmacy/recall?lot=lot-bad").text
     assert f'href="/pharmacy/{number}"' in page
+
+
+def test_a_lot_is_recalled_over_the_page(clients: dict[str, TestClient], patient: Patient) -> None:
+    page = clients["pharmacist"].get("/pharmacy/recall?lot=R-1").text
+    assert "Recall the lot R-1" in page
+    assert "Recall the lot R-1" not in clients["nurse"].get("/pharmacy/recall?lot=R-1").text
+    short = clients["pharmacist"].post("/pharmacy/recall", data={"lot": "R-1", "why": "no"})
+    assert short.status_code == 422
+    assert "say why it is recalled" in short.text.lower()
+    done = clients["pharmacist"].post("/pharmacy/recall", data={"lot": "R-1", "why": "notice 7 of the maker"})
+    assert done.headers["location"] == "/pharmacy/recall?lot=R-1"
+    assert "notice 7 of the maker" in clients["nurse"].get("/pharmacy/recall?lot=r-1").text
+    assert clients["pharmacist"].post(
+        "/pharmacy/recall", data={"lot": "R-1", "why": "notice 7 of the maker"}
+    ).status_code == 409  # fmt: skip
+    assert clients["nurse"].post("/pharmacy/recall", data={"lot": "R-2", "why": "notice 7"}).status_code == 403
 
 
 def test_the_sites_lead_times_and_notes(clients: dict[str, TestClient], world: ClinicWorld, patient: Patient) -> None:

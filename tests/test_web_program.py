@@ -18,11 +18,14 @@ from thecal.clinic.programming.previewing import Previews
 from thecal.clinic.record.tables import Audit, NearMiss, Order, Session
 from thecal.clinic.session import close
 from thecal.clinic.workflow import WAYS, Step, Workflow
+from thecal.rig.home import Home
 from thecal.web.pages import preview as preview_pages
 from thecal.web.pages.program_form import ProgramForm
+from thecal.web.previews import PreviewAsk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from fastapi.testclient import TestClient
     from tests.clinic_world import ClinicWorld
@@ -330,14 +333,27 @@ def test_the_band_follows(client: TestClient, session: Session) -> None:
 
 
 def test_a_full_queue_is_a_state_of_its_own(
-    client: TestClient, session: Session, monkeypatch: pytest.MonkeyPatch
+    world: ClinicWorld, client: TestClient, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept(client, session)
     monkeypatch.setattr(preview_pages, "PATIENCE_S", 0.0)
-    monkeypatch.setattr(preview_pages, "PREVIEWS", Previews())
+    fresh = Previews()
+    monkeypatch.setattr(world.house, "previews", fresh)
     page = client.get(url(session, "preview")).text
     assert "Waiting." in page and "look again" in page
-    preview_pages.PREVIEWS.close()
+    fresh.close()
+
+
+def test_without_the_process_that_computes_previews_the_page_says_so_and_one_can_go_on(
+    world: ClinicWorld, client: TestClient, session: Session, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    kept(client, session)
+    monkeypatch.setattr(world.house, "previews", PreviewAsk(Home(tmp_path)))
+    page = client.get(url(session, "preview")).text
+    assert "No preview: nobody computes it now" in page
+    assert "you can go on without one" in page
+    gone_on = client.post(url(session, "preview"), data={"seen": str(now(world, session).revision)})
+    assert gone_on.status_code == 303 and gone_on.headers["location"].endswith("/review")
 
 
 def test_another_place_is_a_page_away(client: TestClient, session: Session) -> None:

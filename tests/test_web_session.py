@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.record_engines import record_in
 from tests.session_world import an_order, begun, entered, now, programmed, session_clinic
 
 from thecal.clinic.session import close
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClinicWorld]:
-    yield from session_clinic(tmp_path_factory.mktemp("clinic"), "B-1", "B-2")
+def world(tmp_path_factory: pytest.TempPathFactory, record_engine: str) -> Iterator[ClinicWorld]:
+    folder = tmp_path_factory.mktemp("clinic")
+    yield from session_clinic(folder, "B-1", "B-2", url=record_in(folder, record_engine))
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +47,7 @@ def seen(page: str) -> str:
     return found[1]
 
 
+@pytest.mark.both_engines
 def test_a_session_goes_through_its_pages_to_a_running_program(world: ClinicWorld, patient: Patient) -> None:
     client = world.client("physician")
     page = client.get(f"/patients/{patient.id}/session")

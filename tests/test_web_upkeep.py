@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClinicWorld]:
     folder = tmp_path_factory.mktemp("upkeep")
-    found = with_pumps(clinic_world(f"sqlite:///{folder}/clinic.sqlite"), folder / "rig")
+    found = with_pumps(clinic_world(folder), folder / "rig")
     yield found
     found.end()
 

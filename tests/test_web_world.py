@@ -46,7 +46,7 @@ class Standing:
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[ClinicWorld]:
-    made = clinic_world(f"sqlite:///{tmp_path}/clinic.sqlite")
+    made = clinic_world(tmp_path)
     made.house.settings = replace(made.house.settings, demonstration=True)
     made.house.world = Standing()  # type: ignore[assignment]
     yield made

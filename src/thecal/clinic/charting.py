@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select
 
 from thecal.clinic import observing, opioids
-from thecal.clinic.patients import implant_of
+from thecal.clinic.implants import implant_of
 from thecal.clinic.programming.order_text import parsed
 from thecal.clinic.record.tables import (
     Act,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from thecal.clinic import observing
 from thecal.clinic.charting import boluses, log_of, midnight, zone_of
-from thecal.clinic.patients import implant_of
+from thecal.clinic.implants import implant_of
 from thecal.quantities import number_text
 
 if TYPE_CHECKING:

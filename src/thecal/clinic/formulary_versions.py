@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select
 
+from thecal.clinic.desk.lines import refresh_behind
 from thecal.clinic.record.tables import FormularyDecision, FormularyVersion, Person
 from thecal.clinic.record.unusable import StoreError, Trouble
 from thecal.clinic.refused import Refused
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from thecal.clinic.practice import Practice
+    from thecal.clinic.record import Store
     from thecal.clinic.who import Who
     from thecal.formulary import Problem
     from thecal.therapy.file_problems import Problem as FileProblem
@@ -52,6 +54,7 @@ class Why(StrEnum):
     NOT_THERE = "no such version"
     DECIDED = "decided already"
     OWN = "own version"
+    BEHIND = "written over another version"
 
 
 class Decision(StrEnum):
@@ -76,6 +79,30 @@ class Version:
         return "draft" if self.decision is None else self.decision.decision
 
 
+PAGE = 10
+"""Versions on one page of a list. Ours."""
+
+
+def signed_last(db: Session, file: str) -> int:
+    """The number of the version of a file that was signed last, an empty one too; 0 where none ever was."""
+    query = (
+        select(FormularyVersion.id)
+        .join(FormularyDecision, FormularyDecision.version_id == FormularyVersion.id)
+        .where(FormularyVersion.file == file, FormularyDecision.decision == Decision.SIGNED)
+    )
+    return db.scalars(query.order_by(FormularyDecision.id.desc()).limit(1)).first() or 0
+
+
+def _behind(file: str, over: int, now: int) -> Refused:
+    found = f"a text that was written over {_version_text(over)}, while {_version_text(now)} is signed since"
+    then = "look at the difference, and write it anew over what is in force"
+    return Refused(Why.BEHIND, found, f"one that was written over what is in force of {file}", then, "text")
+
+
+def _version_text(number: int) -> str:
+    return f"version {number}" if number else "what ships"
+
+
 def texts_in_force(db: Session) -> dict[str, FormularyVersion]:
     """The version of each file that was signed last; files whose last signed version is empty are the shipped ones."""
     newest = (
@@ -93,20 +120,33 @@ def texts_in_force(db: Session) -> dict[str, FormularyVersion]:
     return {row.file: row for row in db.scalars(query.order_by(FormularyVersion.file)) if row.text.strip()}
 
 
-def in_force(practice: Practice) -> Formulary:
-    """What may be given here now: what ships with every signed file of the site over it.
+def in_force(record: Practice | Store) -> Formulary:
+    """What may be given here now, by its record: what ships with every signed file of the site over it.
 
     FormularyError where the files do not fit what ships any more; nothing is left out silently.
     """
-    with practice.reading() as db:
+    with record.reading() as db:
         rows = texts_in_force(db)
     return _loaded({name: row.text for name, row in rows.items()})
 
 
 def bring_into_force(practice: Practice) -> Formulary:
     """Let the practice work with what is in force from now on; every row written then is stamped with its version."""
+    with practice.reading() as db:
+        practice.decided = _decided(db)  # before it is loaded: what is signed meanwhile is taken up the next time
     practice.formulary = in_force(practice)
     return practice.formulary
+
+
+def follow(practice: Practice, db: Session) -> None:
+    """Take up what was signed since, by another process too; ``db`` is any look at the record."""
+    if _decided(db) != practice.decided:
+        bring_into_force(practice)
+
+
+def _decided(db: Session) -> int:
+    """The newest decision on any version; 0 before the first."""
+    return db.scalar(select(func.max(FormularyDecision.id))) or 0
 
 
 def at_start(practice: Practice) -> Formulary:
@@ -182,13 +222,20 @@ def _line_of(text: str, where: tuple[str | int, ...]) -> int | None:
     return parse_document(text, "text").key(where).line if where else None
 
 
-def write(practice: Practice, who: Who, file: str, text: str, why: str) -> FormularyVersion | tuple[Refused, ...]:
-    """Keep a new version as a draft; everything that is wrong with it instead."""
+def write(
+    practice: Practice, who: Who, file: str, text: str, why: str, *, over: int | None = None
+) -> FormularyVersion | tuple[Refused, ...]:
+    """Keep a new version as a draft; everything that is wrong with it instead.
+
+    ``over`` is the version whose text the writer began with: refused where another one was signed since.
+    """
     file, text = file.strip(), text.replace("\r\n", "\n").strip() + "\n"
     text = "" if text == "\n" else text
     with practice.reading() as db:
         found = list(wrong_with(db, file, text))
-        now = texts_in_force(db).get(file)
+        now, newest = texts_in_force(db).get(file), signed_last(db, file)
+    if over is not None and over != newest:
+        found.append(_behind(file, over, newest))
     if len(why.strip()) < SHORTEST_WHY:
         found.append(
             Refused(Why.NO_REASON, repr(why.strip()[:40]), "a reason in words", "say what changes and why", "why")
@@ -199,7 +246,8 @@ def write(practice: Practice, who: Who, file: str, text: str, why: str) -> Formu
         return tuple(found)
     digest = sha256(text.encode()).hexdigest()
     with practice.writing(who, "formulary version written", file=file) as record:
-        return record.keep(FormularyVersion(file=file, text=text, digest=digest, why=" ".join(why.split())))
+        words = " ".join(why.split())
+        return record.keep(FormularyVersion(file=file, text=text, digest=digest, why=words, over=newest))
 
 
 def decide(
@@ -207,7 +255,7 @@ def decide(
 ) -> FormularyDecision | tuple[Refused, ...]:
     """Sign a version off or turn it down, as somebody else than its writer. A signed one is in force from now on."""
     with practice.reading() as db:
-        found = _undecided(db, who, version_id)
+        found = _undecided(db, who, version_id, decision)
         if isinstance(found, Refused):
             return (found,)
         wrong = wrong_with(db, found.file, found.text) if decision is Decision.SIGNED else ()
@@ -216,16 +264,17 @@ def decide(
     if wrong:
         return wrong
     with practice.writing(who, f"formulary version {decision}", file=found.file) as record:
-        again = _undecided(record.session, who, version_id)
+        again = _undecided(record.session, who, version_id, decision)
         if isinstance(again, Refused):
             return (again,)
         done = record.keep(FormularyDecision(version_id=version_id, decision=str(decision), why=why.strip()))
     if decision is Decision.SIGNED:
         bring_into_force(practice)
+        refresh_behind(practice)
     return done
 
 
-def _undecided(db: Session, who: Who, version_id: int) -> FormularyVersion | Refused:
+def _undecided(db: Session, who: Who, version_id: int, decision: Decision) -> FormularyVersion | Refused:
     row = db.get(FormularyVersion, version_id)
     if row is None:
         return Refused(Why.NOT_THERE, f"no version {version_id}", "a version of the list", "look at the list")
@@ -233,6 +282,9 @@ def _undecided(db: Session, who: Who, version_id: int) -> FormularyVersion | Ref
         return Refused(Why.DECIDED, "a version that was decided already", "a draft", "look at it again")
     if row.by_person == who.person_id:
         return Refused(Why.OWN, f"{who.name}, who wrote it", "anybody else who may sign", "ask another person")
+    now = signed_last(db, row.file)
+    if decision is Decision.SIGNED and row.over != now:
+        return replace(_behind(row.file, row.over, now), field="")
     return row
 
 
@@ -241,12 +293,26 @@ def version(db: Session, version_id: int) -> Version | None:
     return next(iter(_versions(db, FormularyVersion.id == version_id, 1)), None)
 
 
-def versions(db: Session, file: str | None = None, most: int = 50) -> tuple[Version, ...]:
-    """The newest versions, of one file or of all."""
-    return _versions(db, FormularyVersion.file == file if file is not None else None, most)
+@dataclass(frozen=True, slots=True)
+class Versions:
+    """One page of versions, the newest first; ``page`` counts from 1."""
+
+    rows: tuple[Version, ...]
+    page: int
+    pages: int
 
 
-def _versions(db: Session, where: object, most: int) -> tuple[Version, ...]:
+def versions(db: Session, file: str | None = None, page: int = 1) -> Versions:
+    """Versions of one file or of all; a page behind the last one is the last."""
+    where = FormularyVersion.file == file if file is not None else None
+    counted = select(func.count(FormularyVersion.id))
+    found = db.scalar(counted if where is None else counted.where(where)) or 0
+    pages = max(1, -(-found // PAGE))
+    at = min(max(1, page), pages)
+    return Versions(_versions(db, where, PAGE, (at - 1) * PAGE), at, pages)
+
+
+def _versions(db: Session, where: object, most: int, skip: int = 0) -> tuple[Version, ...]:
     writer, decider = Person.__table__.alias("writer"), Person.__table__.alias("decider")
     query = (
         select(FormularyVersion, writer.c.name, FormularyDecision, decider.c.name)
@@ -255,6 +321,7 @@ def _versions(db: Session, where: object, most: int) -> tuple[Version, ...]:
         .outerjoin(decider, decider.c.id == FormularyDecision.by_person)
         .order_by(FormularyVersion.id.desc())
         .limit(most)
+        .offset(skip)
     )
     if where is not None:
         query = query.where(where)  # type: ignore[arg-type]
@@ -263,13 +330,8 @@ def _versions(db: Session, where: object, most: int) -> tuple[Version, ...]:
 
 def before_it(db: Session, one: FormularyVersion) -> str:
     """The text that was in force when a version was written; empty where what ships was."""
-    query = (
-        select(FormularyVersion.text)
-        .join(FormularyDecision, FormularyDecision.version_id == FormularyVersion.id)
-        .where(FormularyVersion.file == one.file, FormularyDecision.decision == Decision.SIGNED)
-        .where(FormularyVersion.id < one.id)
-    )
-    return db.scalars(query.order_by(FormularyDecision.id.desc())).first() or ""
+    below = db.get(FormularyVersion, one.over) if one.over else None
+    return below.text if below is not None else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,15 +11,17 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
-from thecal.clinic.patients import implant_of
-from thecal.clinic.record.tables import Interrogation, LogRecord, Scan
+from thecal.clinic.desk.lines import refresh
+from thecal.clinic.desk.tasks import finish_raised, raise_task
+from thecal.clinic.implants import implant_of
+from thecal.clinic.record.tables import Fill, Interrogation, LogRecord, Scan
 from thecal.clinic.refused import Refused
 from thecal.clinic.session.readings import keep_reading, read_whole
 from thecal.link.log_reading import Event
 from thecal.pump.core.alarms import N_ALARMS, STALL
-from thecal.pump.families import InField, family
+from thecal.pump.families import InField, UnknownFamily, family
 from thecal.quantities import AmountError, Duration, Volume
 
 if TYPE_CHECKING:
@@ -31,8 +33,11 @@ if TYPE_CHECKING:
 
 APART_S = 20 * 60
 """Between two readings that stand for a recovery that the pump did not log. Ours (journey J10)."""
+TO_READ = "Read the pump after the MRI scan, and sign the return off: the patient must not be without drug unseen"
 LONGEST = Duration.of(14, "days")
 MOST_WORDS = 1000
+PAGE = 20
+"""Worksheets that were signed off, on one page. Ours."""
 
 
 class No(StrEnum):
@@ -46,6 +51,9 @@ class No(StrEnum):
     NOT_READ = "not read"
     NOT_RECOVERED = "not recovered"
     NOT_DELIVERING = "not delivering"
+    NOT_RESET = "not reset"
+    NOT_REFILLED = "not refilled"
+    UNKNOWN_FAMILY = "unknown family"
     WRONG_STATE = "not now"
 
 
@@ -64,6 +72,15 @@ class Line:
     text: str
     source: str
     verified: bool
+
+
+def family_of(code: str) -> Family | Refused:
+    """The family of a pump; refused where this software does not know it, for then it knows nothing of scans either."""
+    try:
+        return family(code)
+    except UnknownFamily:
+        then = "ask its maker what it needs around a scan, and do not go by this program"
+        return Refused(No.UNKNOWN_FAMILY, f"a pump of the family {code!r}", "a family that Thecal knows", then)
 
 
 def empty_first(pump: Family) -> bool:
@@ -131,6 +148,14 @@ def open_scan(db: Db, patient_id: int) -> Scan | None:
     return db.scalars(query.order_by(Scan.id.desc())).first()
 
 
+def closed_scans(db: Db, patient_id: int, page: int = 1) -> tuple[list[Scan], int]:
+    """One page of worksheets that were signed off, the newest first, and how many pages there are."""
+    of_patient = (Scan.patient_id == patient_id, Scan.state == State.CLOSED)
+    pages = max(1, -(-(db.scalar(select(func.count(Scan.id)).where(*of_patient)) or 0) // PAGE))
+    query = select(Scan).where(*of_patient).order_by(Scan.id.desc()).limit(PAGE)
+    return list(db.scalars(query.offset((min(max(1, page), pages) - 1) * PAGE))), pages
+
+
 def plan(practice: Practice, who: Who, patient_id: int, *, cover: str, without: str) -> Scan | tuple[Refused, ...]:
     """Plan a scan: how long the patient is without drug, and what covers that time; both, whatever the drug is."""
     refused = []
@@ -145,6 +170,8 @@ def plan(practice: Practice, who: Who, patient_id: int, *, cover: str, without: 
         implant, other = implant_of(db, patient_id), open_scan(db, patient_id)
     if implant is None:
         refused.append(Refused(No.NO_PUMP, "a patient without a pump", "one with a pump", "write down the implant"))
+    if implant is not None and isinstance(known := family_of(implant.family), Refused):
+        refused.append(known)
     if other is not None:
         refused.append(Refused(No.OPEN, f"worksheet {other.id}, which is open", "one at a time", "go on with that one"))
     if refused or implant is None or isinstance(lasts, Refused):
@@ -201,11 +228,16 @@ def emptied(practice: Practice, who: Who, scan_id: int, seen: int, aspirated: st
         allowed = f"0 mL up to {(family(scan.family).reservoir * 2).text('mL')}"
         return Refused(No.BAD_AMOUNT, aspirated, allowed, "measure it again", "aspirated")
     with practice.writing(who, "pump emptied for a scan", scan.patient_id) as record:
-        return record.change(record.session.get_one(Scan, scan_id), "emptied", seen, emptied=volume)
+        return record.change(
+            record.session.get_one(Scan, scan_id), "emptied", seen, emptied=volume, emptied_utc_s=record.now_s
+        )
 
 
 def go_to_scan(practice: Practice, who: Who, scan_id: int, seen: int) -> Scan | Refused:
-    """The patient goes: read before, and emptied where the family must be."""
+    """The patient goes: read before, and emptied where the family must be. The reading after it is a task from now on.
+
+    It is due when the time without drug that was planned for is over.
+    """
     scan = _scan(practice, scan_id)
     pump = family(scan.family)
     wrong = _in_state(scan, State.PLANNED)
@@ -217,7 +249,11 @@ def go_to_scan(practice: Practice, who: Who, scan_id: int, seen: int) -> Scan | 
         then = "empty the reservoir and write down what came out"
         return Refused(No.NOT_EMPTIED, f"a full {pump.name}", "an emptied one", then)
     with practice.writing(who, "patient went to a scan", scan.patient_id) as record:
-        return record.change(record.session.get_one(Scan, scan_id), "went", seen, state=State.AWAY)
+        gone = record.change(record.session.get_one(Scan, scan_id), "went", seen, state=State.AWAY)
+        raise_task(record, _raised_by(gone), gone.patient_id, kind="mri", text=TO_READ,
+            due_utc_s=record.now_s + gone.without_s, for_role="nurse")  # fmt: skip
+        refresh(record, gone.patient_id, practice.formulary)
+        return gone
 
 
 def read_after(practice: Practice, who: Who, scan_id: int, seen: int) -> Scan | Refused:
@@ -235,6 +271,16 @@ def read_after(practice: Practice, who: Who, scan_id: int, seen: int) -> Scan | 
         return record.change(now, "read after", seen, after=[*now.after, row.id])
 
 
+def reset(practice: Practice, who: Who, scan_id: int, seen: int) -> Scan | Refused:
+    """Write down that the valve was reset as its maker says; the readings from then on count."""
+    scan = _scan(practice, scan_id)
+    wrong = _in_state(scan, State.AWAY)
+    if wrong is not None:
+        return wrong
+    with practice.writing(who, "valve reset after a scan", scan.patient_id) as record:
+        return record.change(record.session.get_one(Scan, scan_id), "reset", seen, reset_utc_s=record.now_s)
+
+
 def close(practice: Practice, who: Who, scan_id: int, seen: int) -> Scan | Refused:
     """Sign the return off; refused until the pump is known to deliver again."""
     scan = _scan(practice, scan_id)
@@ -245,7 +291,10 @@ def close(practice: Practice, who: Who, scan_id: int, seen: int) -> Scan | Refus
     if wrong is not None:
         return wrong
     with practice.writing(who, "return from a scan signed off", scan.patient_id) as record:
-        return record.change(record.session.get_one(Scan, scan_id), "closed", seen, state=State.CLOSED)
+        done = record.change(record.session.get_one(Scan, scan_id), "closed", seen, state=State.CLOSED)
+        finish_raised(record, _raised_by(done), "the return was signed off")
+        refresh(record, done.patient_id, practice.formulary)
+        return done
 
 
 def still_open(db: Db, scan: Scan) -> Refused | None:
@@ -253,11 +302,14 @@ def still_open(db: Db, scan: Scan) -> Refused | None:
     readings = [db.get_one(Interrogation, number) for number in scan.after]
     if not readings:
         return Refused(No.NOT_READ, "no reading after the scan", "a reading after it", "read the pump")
-    last = readings[-1]
+    last, pump = readings[-1], family(scan.family)
+    wrong = _not_reset(scan, last) if pump.in_field is InField.STAYS_SHUT else None
+    if wrong is not None:
+        return wrong
     stalls = (last.status["alarms"] >> STALL) & 1 == 1
     recovered = recovery(db, scan)
     apart_s = last.read_utc_s - readings[0].read_utc_s
-    if family(scan.family).in_field is InField.STOPS_AND_RESUMES and not recovered and apart_s < APART_S:
+    if pump.in_field not in (InField.UNAFFECTED, InField.STAYS_SHUT) and not recovered and apart_s < APART_S:
         found = f"no recovery in the pump's log, and readings {apart_s // 60} min apart"
         allowed = f"the recovery, or two readings at least {APART_S // 60} min apart"
         return Refused(No.NOT_RECOVERED, found, allowed, "keep the patient here, and read the pump again")
@@ -265,7 +317,34 @@ def still_open(db: Db, scan: Scan) -> Refused | None:
         found = "a pump that stands still" if stalls else "a pump that does not deliver"
         then = "treat it as stopped: start a session, and do not let the patient leave"
         return Refused(No.NOT_DELIVERING, found, "one that delivers", then)
+    return _not_refilled(db, scan)
+
+
+def _not_reset(scan: Scan, last: Interrogation) -> Refused | None:
+    """A pump whose valve stays shut seems to run: its own word is worth nothing before the reset."""
+    then = "reset the valve as its maker says, write it down, and read the pump"
+    allowed = "a valve that was reset, and a reading after it"
+    if scan.reset_utc_s is None:
+        return Refused(No.NOT_RESET, "a valve that the field has shut, and nobody has reset", allowed, then)
+    if last.read_utc_s < scan.reset_utc_s:
+        return Refused(No.NOT_RESET, "a reading of before the reset", allowed, "read the pump")
     return None
+
+
+def _not_refilled(db: Db, scan: Scan) -> Refused | None:
+    if scan.emptied_utc_s is None:
+        return None
+    filled = select(Fill.id).where(
+        Fill.patient_id == scan.patient_id, Fill.filled.is_not(None), Fill.filled_utc_s >= scan.emptied_utc_s
+    )
+    if db.scalars(filled.limit(1)).first() is not None:
+        return None
+    then = "refill it in a session: it was emptied for the scan"
+    return Refused(No.NOT_REFILLED, "a pump that was emptied and not filled again", "a refill since then", then)
+
+
+def _raised_by(scan: Scan) -> str:
+    return f"scan {scan.id} away"
 
 
 def recovery(db: Db, scan: Scan) -> bool:

@@ -17,6 +17,7 @@ from sqlalchemy import func, or_, select
 from thecal.clinic.desk.lines import refresh
 from thecal.clinic.record.tables import Implant, Patient
 from thecal.clinic.refused import Refused
+from thecal.clinic.sought import folded, sought
 from thecal.pump.families import Calibration, CalibrationError, family, load_families
 from thecal.quantities import AmountError, Length, LinearVolume, Quantity, Volume
 from thecal.therapy.order import Indication
@@ -63,23 +64,12 @@ class Found:
 def find(db: Session, text: str = "", page: int = 1) -> Found:
     """Patients whose name or number holds every word of ``text``; a page beyond the last is the last."""
     query = select(Patient)
-    for word in text.lower().split():
+    for word in sought(text):
         query = query.where(Patient.search.contains(word, autoescape=True))
     total = db.scalar(select(func.count()).select_from(query.subquery())) or 0
     at = min(max(1, page), max(1, -(-total // PAGE)))
     ordered = query.order_by(func.lower(Patient.family), func.lower(Patient.given), Patient.id)
     return Found(list(db.scalars(ordered.limit(PAGE).offset((at - 1) * PAGE))), total, at)
-
-
-def implant_of(db: Session, patient_id: int) -> Implant | None:
-    """The pump that a patient has now, None where there is none."""
-    query = select(Implant).where(Implant.patient_id == patient_id, Implant.until.is_(None)).order_by(Implant.id.desc())
-    return db.scalars(query).first()
-
-
-def holder_of(db: Session, serial: str) -> Implant | None:
-    """The implant in which a pump is now, None where it is in nobody."""
-    return db.scalars(select(Implant).where(Implant.serial == serial, Implant.until.is_(None))).first()
 
 
 # What is entered ------------------------------------------------------------------------------------------------------
@@ -178,28 +168,15 @@ def change_facts(
     practice: Practice, who: Who, patient_id: int, seen: int, entered: Mapping[str, str]
 ) -> Patient | tuple[Refused, ...]:
     """Change what the review knows of a patient; EditedMeanwhile where somebody else did so since revision ``seen``."""
-    return _changed(practice, who, patient_id, seen, entered, "facts", _facts)
-
-
-def change_contact(
-    practice: Practice, who: Who, patient_id: int, seen: int, entered: Mapping[str, str]
-) -> Patient | tuple[Refused, ...]:
-    """Change telephone, language and the risks that the desk has to know."""
-    return _changed(practice, who, patient_id, seen, entered, "contact", _contact)
-
-
-def _changed(  # noqa: PLR0917 -- what both ways of changing hand on
-    practice: Practice, who: Who, patient_id: int, seen: int, entered: Mapping[str, str], kind: str, read: Any
-) -> Patient | tuple[Refused, ...]:
     entry = _Entry(entered)
-    known = read(entry)
+    known = _facts(entry)
     if entry.refused:
         return tuple(entry.refused)
-    with practice.writing(who, f"patient {kind} changed", patient_id) as record:
+    with practice.writing(who, "patient facts changed", patient_id) as record:
         patient = record.get(Patient, patient_id)
         if patient is None:
             raise LookupError(f"no patient {patient_id}")
-        record.change(patient, kind, seen, **known)
+        record.change(patient, "facts", seen, **known)
         refresh(record, patient_id, practice.formulary)
         return patient
 
@@ -247,7 +224,7 @@ def _grams(entry: _Entry, text: str) -> int | None:
 
 
 def _search(known: Mapping[str, Any], number: str) -> str:
-    return f"{known['given']} {known['family']} {number}".lower()
+    return folded(f"{known['given']} {known['family']} {number}")
 
 
 # Pump and catheter ----------------------------------------------------------------------------------------------------
@@ -300,6 +277,7 @@ def _implant(entry: _Entry, practice: Practice, patient_id: int) -> dict[str, An
         "udi": entry.words("udi", "UDI", needed=False),
         "implanted_on": entry.day("implanted_on", "day of the implant", today),
         "site": entry.words("site", "site", needed=False),
+        "catheter_model": entry.words("catheter_model", "model of the catheter", needed=False),
         "tip_level": entry.words("tip_level", "level of the tip", needed=False) or None,
         **lengths,
         **measured,

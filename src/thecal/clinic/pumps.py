@@ -81,6 +81,15 @@ class Pumps:
         """Every command ever written down for this pump."""
         return cast("tuple[Pending, ...]", self._ask("history", serial=serial))
 
+    def pair(self, serial: str, role: Role) -> None:
+        """Have a pump make a new key for a role; the one that the role had before ends."""
+        self._ask("pair", serial=serial, role=role.value)
+
+    def paired(self, serial: str) -> tuple[Role, ...]:
+        """The roles that have a key of a pump."""
+        found = self._ask("paired")["paired"]
+        return tuple(Role(row["role"]) for row in found if row["serial"] == serial)
+
 
 def _text(data: bytes) -> str:
     return base64.b64encode(data).decode()

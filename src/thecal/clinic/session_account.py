@@ -34,10 +34,9 @@ from thecal.clinic.session import comparing
 from thecal.clinic.session.found import line
 from thecal.clinic.workflow import WAYS, Workflow
 from thecal.therapy.files import OrderFile
+from thecal.therapy.refusal import day_text, minute_text
 
 if TYPE_CHECKING:
-    from datetime import date
-
     from sqlalchemy.orm import Session as Db
 
     from thecal.clinic.practice import Practice
@@ -157,7 +156,7 @@ class _Gathering:
         return (
             ("pump", f"{held.model}, serial number {held.serial}"),
             ("family", held.family),
-            ("implanted", _day(held.implanted_on)),
+            ("implanted", day_text(held.implanted_on)),
             ("catheter", catheter_text(held)),
             ("tip", held.tip_level or UNKNOWN),
         )
@@ -241,7 +240,7 @@ class _Gathering:
 
     def _moment(self, utc_s: int) -> str:
         at = datetime.fromtimestamp(utc_s, UTC).astimezone(self.desk.zone)
-        return f"{at.day} {at:%b %Y %H:%M}"
+        return minute_text(at)
 
 
 def catheter_text(held: Implant) -> str:
@@ -258,11 +257,7 @@ def _ml(volume: Volume | None) -> str:
     return UNKNOWN if volume is None else volume.text("mL")
 
 
-def _day(on: date) -> str:
-    return f"{on.day} {on:%b %Y}"
-
-
 def _day_or(day: int | None, why: str) -> str:
     if day is None:
         return f"{UNKNOWN}: {why}" if why else UNKNOWN
-    return _day(as_date(day))
+    return day_text(as_date(day))

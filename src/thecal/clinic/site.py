@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from sqlalchemy import select
 
-from thecal.clinic.desk.lines import refresh_all
+from thecal.clinic.desk.lines import refresh_behind
+from thecal.clinic.desk.rebooking import Stays, to_come, zone_changed
 from thecal.clinic.people.acting import unless_refused
 from thecal.clinic.record.opening import address
 from thecal.clinic.record.tables import Clinic, Person
@@ -53,6 +54,7 @@ class SiteFault(StrEnum):
     THERE = "clinic-there"
     NONE = "clinic-none"
     SHEET = "clinic-sheet"
+    BOOKINGS = "clinic-bookings"
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,12 +140,13 @@ def make_clinic(practice: Practice, facts: Facts, *, demonstration: bool = False
 
 
 def change_site(
-    practice: Practice, who: Who, facts: Facts, sheet: str, seen: int | None
+    practice: Practice, who: Who, facts: Facts, sheet: str, seen: int | None, *, stays: str = ""
 ) -> Clinic | tuple[Refused, ...]:
     """Change what the clinic is called, where its clock stands and what paper it prints on.
 
-    EditedMeanwhile where somebody else did so since revision ``seen``. In another zone the board's days are other ones:
-    its lines are made anew.
+    EditedMeanwhile where somebody else did so since revision ``seen``. Visits to come are carried into another zone as
+    ``stays`` says, a word of ``desk.rebooking.Stays``; without it they are refused. In another zone the board's days
+    are other ones: its lines are made anew behind the change, or by the next round of the clinic's upkeep.
     """
     faults = [fault for fault in (facts_fault(facts), _sheet_fault(sheet)) if fault is not None]
     if faults:
@@ -154,18 +157,32 @@ def change_site(
         clinic = clinic_of(record.session)
         if clinic is None:
             return Refused(SiteFault.NONE, "no clinic", "a clinic that is set up", "run thecal clinic init")
+        old, new = zone_of(clinic), ZoneInfo(said["zone"])
+        undecided = _undecided(record, old, new, stays)
+        if undecided is not None:
+            return undecided
         settings = {**clinic.settings, PAPER_SIZE: sheet}
         details = {"before": {name: getattr(clinic, name) for name in said}}
-        return record.change(clinic, "settings changed", seen, details, settings=settings, **said)
+        changed = record.change(clinic, "settings changed", seen, details, settings=settings, **said)
+        if old.key != new.key and stays:
+            zone_changed(record, old, new, Stays(stays))
+        return changed
 
-    with practice.reading() as session:
-        before = clinic_of(session)
     done = unless_refused(practice, who, "clinic's settings changed", do)
     if isinstance(done, Refused):
         return (done,)
-    if before is None or before.zone != done.zone:
-        refresh_all(practice, who)
+    refresh_behind(practice)
     return done
+
+
+def _undecided(record: Record, old: ZoneInfo, new: ZoneInfo, stays: str) -> Refused | None:
+    """Why visits to come cannot be carried into another zone; None where there are none, or it was said how."""
+    count = to_come(record.session, record.now_s) if old.key != new.key else 0
+    if not count or stays in tuple(Stays):
+        return None
+    visits = "1 visit" if count == 1 else f"{count:,} visits"
+    then = "say what of them stays, and tell the patients"
+    return Refused(SiteFault.BOOKINGS, f"{visits} to come, booked by {old.key}", ", ".join(Stays), then, "stays")
 
 
 def _sheet_fault(sheet: str) -> Refused | None:

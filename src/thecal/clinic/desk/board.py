@@ -17,6 +17,7 @@ from thecal.clinic.desk.days import as_date, day_of
 from thecal.clinic.desk.settings import desk_of
 from thecal.clinic.pharmacy.leads import countdown, settings_of
 from thecal.clinic.record.tables import BoardLine, Preparation
+from thecal.clinic.sought import sought
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -136,9 +137,9 @@ def board(session: Session, asked: Asked, now_s: int) -> Board:
 def band_at(today: int, now_s: int, settings: DeskSettings) -> ColumnElement[int]:
     """The band of a line on a day, as the database computes it.
 
-    In the gravest: a pump that stands still; a day that is not known, is today or is past; a refill booked behind the
-    day; no refill booked, and the day nearer than the clinic lets it come. A line with something to look at, or with an
-    old reading, is never lower than the second.
+    In the gravest: a pump that delivers nothing; a day that is not known, is today or is past; a refill booked behind
+    the day; no refill booked, and the day nearer than the clinic lets it come. A line with something to look at, or
+    with an old reading, is never lower than the second.
     """
     due, booked = BoardLine.due_day, BoardLine.booked_day
     unbooked = _unbooked(today)
@@ -164,13 +165,17 @@ def band_at(today: int, now_s: int, settings: DeskSettings) -> ColumnElement[int
 
 
 def page_query(asked: Asked, today: int, now_s: int, settings: DeskSettings) -> Select[int, int]:
-    """Which lines in which order: by band, stopped pumps first, then by days left; dangerous drugs above equals."""
+    """Which lines in which order: by band, then by days left; dangerous drugs above equals.
+
+    Stopped pumps come first, the dangerous ones before all others: their days do not run down, the patient does.
+    """
     band = band_at(today, now_s, settings)
     query = select(BoardLine.patient_id, band.label("band")).where(*_conditions(asked, today, now_s, settings))
     if asked.band is not None:
         query = query.where(band == int(asked.band))
     stands = case((BoardLine.stopped_utc_s.is_not(None), 0), else_=1)
-    return query.order_by(band, stands, BoardLine.due_day, BoardLine.rank, BoardLine.patient_id)
+    gravest = case((BoardLine.stopped_utc_s.is_not(None), BoardLine.rank), else_=0)
+    return query.order_by(band, stands, gravest, BoardLine.due_day, BoardLine.rank, BoardLine.patient_id)
 
 
 def _unbooked(today: int) -> ColumnElement[bool]:
@@ -183,7 +188,7 @@ def _stale(now_s: int, settings: DeskSettings) -> ColumnElement[bool]:
 
 def _conditions(asked: Asked, today: int, now_s: int, settings: DeskSettings) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = [
-        BoardLine.search.contains(word, autoescape=True) for word in asked.search.lower().split()
+        BoardLine.search.contains(word, autoescape=True) for word in sought(asked.search)
     ]
     narrowed: dict[Only, ColumnElement[bool]] = {
         Only.STOPPED: BoardLine.stopped_utc_s.is_not(None),

@@ -22,6 +22,7 @@ from thecal.clinic.desk.tasks import raise_task, stop_ladders
 from thecal.clinic.pharmacy.ordering import open_of
 from thecal.clinic.record.tables import BoardLine, Booking, Override, Patient, Person
 from thecal.clinic.refused import EditedMeanwhile, Refused
+from thecal.therapy.refusal import day_text, minute_text
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -171,7 +172,7 @@ def mark(practice: Practice, who: Who, booking_id: int, seen: int, state: State)
     def made(record: Record) -> Booking:
         booking = _booked(record, booking_id, seen)
         if record.now_s < booking.begins_utc_s:
-            begins = _moment_text(booking.begins_utc_s, desk_of(record.session).zone)
+            begins = minute_text(local(booking.begins_utc_s, desk_of(record.session).zone))
             found = f"a visit that begins on {begins}"
             raise GivenUp(Refused(No.NOT_YET, found, "a visit whose time has come", "cancel or move it instead"))
         ended(record, booking, state, practice.formulary)
@@ -211,11 +212,11 @@ def _after(record: Record, booking: Booking, said: tuple[Entry, Refused | None],
         )  # fmt: skip
     if booking.kind in REFILL_KINDS:
         stop_ladders(record, booking.patient_id)
-        _needed_by(record, booking)
+        needed_by_follows(record, booking)
     refresh(record, booking.patient_id, formulary)
 
 
-def _needed_by(record: Record, booking: Booking) -> None:
+def needed_by_follows(record: Record, booking: Booking) -> None:
     """The syringe that is on its way is needed on the day of the visit, so that its countdown follows a move."""
     day = as_date(day_of(booking.begins_utc_s, desk_of(record.session).zone))
     for preparation in open_of(record.session, booking.patient_id)[:1]:
@@ -279,10 +280,20 @@ def _clinician(session: Session, text: str) -> int | Refused | None:
     return number
 
 
-def clinicians(session: Session) -> list[Person]:
+@dataclass(frozen=True, slots=True)
+class Clinician:
+    """Somebody who can be booked."""
+
+    id: int
+    name: str
+
+
+def clinicians(session: Session) -> list[Clinician]:
     """Who can be booked, by name."""
-    people = session.scalars(select(Person).where(Person.active.in_((True,))).order_by(Person.name))
-    return [p for p in people if set(p.roles) & {"physician", "nurse"}]
+    people = session.execute(
+        select(Person.id, Person.name, Person.roles).where(Person.active.in_((True,))).order_by(Person.name)
+    )
+    return [Clinician(p.id, p.name) for p in people if set(p.roles) & {"physician", "nurse"}]
 
 
 def _past(visit: _Visit, now_s: int) -> list[Refused]:
@@ -300,7 +311,7 @@ def _twice(record: Record, patient_id: int, visit: _Visit, old: Booking | None, 
     others = [b for b in record.session.scalars(query.order_by(Booking.begins_utc_s)) if old is None or b.id != old.id]
     if not others:
         return []
-    begins = _moment_text(others[0].begins_utc_s, zone)
+    begins = minute_text(local(others[0].begins_utc_s, zone))
     found = f"another {KINDS[visit.kind].lower()} booked on {begins}"
     return [Refused(No.TWICE, found, "one visit of a kind at a time", "move that one, or cancel it first")]
 
@@ -341,13 +352,9 @@ def _too_late(session: Session, patient_id: int, visit: _Visit, desk: Desk) -> R
     return Refused(No.TOO_LATE, f"a refill on {on}", allowed, _NAMED, "late_reason")
 
 
-def _moment_text(utc_s: int, zone: ZoneInfo) -> str:
-    return f"{_day_text(day_of(utc_s, zone))} {local(utc_s, zone):%H:%M}"
-
-
 def _day_text(day: int) -> str:
     on = as_date(day)
-    return f"{on.day} {on:%b %Y}"
+    return day_text(on)
 
 
 _NAMED = "choose an earlier day, or give the reason, which is kept with your name"

@@ -16,7 +16,6 @@ from sqlalchemy import select
 from thecal.clinic.desk.days import day_of, local
 from thecal.clinic.programming.order_text import pump_envelope
 from thecal.clinic.record.tables import Fill, Interrogation, LogRecord, ProgramRun
-from thecal.formulary import FillCondition, Outcome, UnknownDrug, Vessel
 from thecal.pump.core.codes import DAY_S, E_BOLUS, PATIENT, WEEK_S
 from thecal.quantities import Volume
 from thecal.therapy.file_problems import FileRefused
@@ -24,6 +23,7 @@ from thecal.therapy.files import parse_order
 from thecal.therapy.published import published
 from thecal.therapy.refill import Dates, Due, Levels, refill_dates
 from thecal.therapy.refusal import Refusal
+from thecal.therapy.stability import stability_cap
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from thecal.clinic.desk.settings import Desk
-    from thecal.formulary import Formulary, Stability
+    from thecal.formulary import Formulary
     from thecal.therapy.order import Order
 
 _A_MONDAY = datetime(2001, 1, 1)  # noqa: DTZ001 -- a pump clock has no zone: seconds since a Monday
@@ -235,33 +235,6 @@ def _parsed(text: str, reader: _Reader) -> Order | str:
         return parse_order(text, "the running order", drugs=drugs, pumps=pump_envelope).order
     except FileRefused as refused:
         return f"the running order cannot be read: {refused.problems[0].field}"
-
-
-def stability_cap(order: Order, formulary: Formulary) -> Stability | None:
-    """The shortest published time for just these drugs in a pump and this kind of fill; None where there is none."""
-    try:
-        facts = formulary.stability(order.mixture.drugs)
-    except UnknownDrug:
-        return None
-    stable = [f for f in facts if f.outcome is not Outcome.NOT_STATED and f.days is not None]
-    return min((f for f in stable if _applies(order, formulary, f)), key=lambda f: f.days or 0, default=None)
-
-
-def _applies(order: Order, formulary: Formulary, fact: Stability) -> bool:
-    if fact.vessel not in (Vessel.PUMP, Vessel.NOT_STATED):
-        return False
-    primary = order.mixture.primary
-    rule = formulary.drug(primary.drug).first_fill
-    diluted = rule is not None and primary.concentration < rule.concentration
-    match fact.condition:
-        case FillCondition.FIRST_FILL:
-            return order.first_fill is not False
-        case FillCondition.UNDILUTED:
-            return not diluted
-        case FillCondition.DILUTED:
-            return diluted
-        case _:
-            return True
 
 
 def last_gaps(session: Session, serial: str, patient_id: int, most: int) -> list[Volume]:

@@ -7,11 +7,14 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from thecal.clinic.refused import Refused
+from thecal.therapy.refusal import day_text
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
 FIRST = date(1970, 1, 1)
+EARLIEST, LATEST = date(1970, 1, 2), date(2199, 12, 31)
+"""Days between which a moment can be agreed on. Ours: a year outside is a slip of the finger."""
 
 
 class WhyNoMoment(StrEnum):
@@ -52,6 +55,8 @@ def moment_at(day: str, time: str, which: str, zone: ZoneInfo) -> int | Refused:
     try:
         on = date.fromisoformat(day.strip())
     except ValueError:
+        on = date.max
+    if not EARLIEST <= on <= LATEST:
         return Refused(WhyNoMoment.NOT_A_DAY, day or "no day", "a day as in 2026-11-23", "choose the day", "day")
     try:
         at = datetime.strptime(time.strip(), "%H:%M").time()  # noqa: DTZ007 -- the zone is the clinic's, below
@@ -59,7 +64,7 @@ def moment_at(day: str, time: str, which: str, zone: ZoneInfo) -> int | Refused:
         return Refused(WhyNoMoment.NOT_A_TIME, time or "no time", "24 hours, as in 09:30", "enter the time", "time")
     first = datetime.combine(on, at, zone)
     second = first.replace(fold=1)
-    said = f"{time.strip()} on {on.day} {on:%b %Y}"
+    said = f"{time.strip()} on {day_text(on)}"
     if first.astimezone(UTC).astimezone(zone).time() != at:
         allowed = "a time before or after the change of the clocks"
         return Refused(WhyNoMoment.SKIPPED, f"{said}, which the clocks skip", allowed, "choose another time", "time")

@@ -97,12 +97,18 @@ def digest(secret: str) -> str:
 
 
 def feed_of(session: Session, secret: str) -> Feed | None:
-    """The feed with this secret that is in use, None for any other text; compared in constant time."""
+    """The feed with this secret that is in use, None for any other text; compared in constant time.
+
+    The feed of somebody who does not work here any more answers nobody.
+    """
     given = digest(secret)
     feed = session.scalars(select(Feed).where(Feed.token_digest == given)).first()
     kept = feed.token_digest if feed is not None else digest("")
     same = hmac.compare_digest(kept, given)
-    return feed if feed is not None and same and feed.active else None
+    if feed is None or not same or not feed.active:
+        return None
+    person = session.get(Person, feed.person_id) if feed.person_id is not None else None
+    return feed if feed.person_id is None or (person is not None and person.active) else None
 
 
 def visits_of(session: Session, feed: Feed, now_s: int) -> list[Visit]:

@@ -16,7 +16,10 @@ from thecal.clinic.desk.marks import marks_of, pump_state, risk_notes, withdrawa
 from thecal.clinic.desk.matching import notices_of
 from thecal.clinic.desk.settings import desk_of
 from thecal.clinic.desk.shown import contact_shown, dates_shown, order_shown
+from thecal.clinic.implants import implant_of
 from thecal.clinic.record.tables import BoardLine, Booking, Implant, Patient
+from thecal.clinic.sought import folded
+from thecal.clinic.who import SYSTEM
 from thecal.formulary import load
 
 if TYPE_CHECKING:
@@ -26,7 +29,6 @@ if TYPE_CHECKING:
     from thecal.clinic.desk.settings import Desk
     from thecal.clinic.practice import Practice
     from thecal.clinic.record import Record
-    from thecal.clinic.who import Who
     from thecal.formulary import Formulary
 
 REFILL_KINDS = ("refill",)
@@ -54,25 +56,36 @@ def refresh(record: Record, patient_id: int, formulary: Formulary | None = None)
             session.delete(old)
             session.flush()
         return
-    session.merge(_line(session, patient, implant, formulary or record.stamp.known or _shipped(), record.now_s))
+    known = formulary or record.stamp.known or _shipped()
+    session.merge(_line(session, patient, implant, known, record.now_s))
     session.flush()
 
 
-def refresh_all(practice: Practice, who: Who) -> int:
-    """Make every line anew, a few in each transaction; how many patients were looked at."""
-    with practice.reading() as session:
-        patients = list(session.scalars(select(Implant.patient_id).distinct().order_by(Implant.patient_id)))
-    for first in range(0, len(patients), AT_ONCE):
-        with practice.writing(who, "board made anew") as record:
-            for patient_id in patients[first : first + AT_ONCE]:
+def made_under(desk: Desk, formulary: Formulary) -> str:
+    """What every line depends on beside its patient: the clinic's zone, the formulary, how far back boluses count."""
+    return f"{desk.zone.key} {formulary.version} {desk.settings.use_days}"
+
+
+def refresh_behind(practice: Practice) -> int:
+    """Make anew what was made under another zone, formulary or setting, a few lines in each transaction; how many.
+
+    It is called behind each such change and by every round of the clinic's upkeep, so that a process that ended in
+    between leaves nothing behind for longer than a round.
+    """
+    done, last = 0, 0
+    while patients := _behind(practice, last):
+        with practice.writing(SYSTEM, "board made anew") as record:
+            for patient_id in patients:
                 refresh(record, patient_id, practice.formulary)
-    return len(patients)
+        done, last = done + len(patients), patients[-1]
+    return done
 
 
-def implant_of(session: Session, patient_id: int) -> Implant | None:
-    """The pump that a patient has in use: the newest, where there are several."""
-    query = select(Implant).where(Implant.patient_id == patient_id, Implant.until.is_(None))
-    return session.scalars(query.order_by(Implant.implanted_on.desc(), Implant.id.desc()).limit(1)).first()
+def _behind(practice: Practice, after: int) -> list[int]:
+    with practice.reading() as session:
+        now = made_under(desk_of(session), practice.formulary)
+        query = select(BoardLine.patient_id).where(BoardLine.made_under != now, BoardLine.patient_id > after)
+        return list(session.scalars(query.order_by(BoardLine.patient_id).limit(AT_ONCE)))
 
 
 def next_refill(session: Session, patient_id: int, now_s: int, desk: Desk) -> Booking | None:
@@ -114,7 +127,7 @@ def _line(session: Session, patient: Patient, implant: Implant, formulary: Formu
     return BoardLine(
         patient_id=patient.id,
         serial=implant.serial,
-        search=f"{patient.search} {implant.serial} {implant.model}".lower(),
+        search=folded(f"{patient.search} {implant.serial} {implant.model}"),
         rank=0 if dangerous else 1,
         due_day=dates.due,
         worst_day=dates.worst,
@@ -125,6 +138,7 @@ def _line(session: Session, patient: Patient, implant: Implant, formulary: Formu
         looks=len(shown["marks"]),
         notices=len(notices),
         shown=shown,
+        made_under=made_under(desk, formulary),
     )
 
 

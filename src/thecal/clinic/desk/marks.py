@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import exists, func, select
 
 from thecal.clinic.desk.dates import last_gaps, running_order
-from thecal.clinic.record.tables import Booking, LinkCommand, LinkOutcome, Mixture, Watch
+from thecal.clinic.pharmacy.states import OPEN
+from thecal.clinic.record.tables import Booking, LinkCommand, LinkOutcome, Mixture, Preparation, Scan, Watch
 from thecal.formulary import UnknownDrug
 from thecal.therapy.published import published
+from thecal.therapy.refusal import day_text
 from thecal.therapy.residual import SHOWN, Side, trend
 from thecal.twin.records import ALARMS
 
@@ -31,7 +33,7 @@ OPEN_WATCH = ("open", "planned", "watching")
 
 @dataclass(frozen=True, slots=True)
 class PumpState:
-    """Since when a pump stands still (UTC in s), None while it delivers or was never read; and its marks."""
+    """Since when a pump delivers nothing (UTC in s), None while it does or was never read; and its marks."""
 
     stopped_utc_s: int | None
     marks: tuple[dict[str, str], ...]
@@ -47,8 +49,8 @@ def pump_state(known: Known) -> PumpState:
     if known.reading is None:
         return PumpState(None, ())
     status, read = known.reading.status, known.reading.read_utc_s
-    stopped = _stopped_utc_s(status, read)
-    marks = [mark("stopped", "pump stopped")] if stopped is not None else []
+    stopped, why = _stopped(known, status, read)
+    marks = [mark("stopped", why)] if stopped is not None else []
     if status.get("held"):
         marks.append(mark("held", "the pump's monitor holds delivery back"))
     if status.get("bridging"):
@@ -58,21 +60,31 @@ def pump_state(known: Known) -> PumpState:
     return PumpState(stopped, tuple(marks))
 
 
-def _stopped_utc_s(status: Mapping[str, Any], read_utc_s: int) -> int | None:
-    """A pump that holds a program and does not run it."""
-    if not status.get("loaded") or status.get("running", True):
-        return None
-    return read_utc_s - max(0, int(status.get("uptime_s", 0)) - int(status.get("stopped_s", 0)))
+def _stopped(known: Known, status: Mapping[str, Any], read_utc_s: int) -> tuple[int | None, str]:
+    """Since when a pump delivers nothing that should, and why; None where it delivers, or never had a program.
+
+    A pump that an alarm holds still, or that lost its program, does so since its reading at the latest.
+    """
+    if not status.get("loaded"):
+        lost = known.run is not None and known.run.confirmed_utc_s < read_utc_s
+        return (read_utc_s if lost else None), "the pump has lost its program and delivers nothing"
+    if not status.get("running", True):
+        since = read_utc_s - max(0, int(status.get("uptime_s", 0)) - int(status.get("stopped_s", 0)))
+        return since, "pump stopped"
+    return (None if status.get("delivering", True) else read_utc_s), "the pump runs and delivers nothing"
 
 
 def marks_of(session: Session, patient_id: int, serial: str, known: Known) -> list[dict[str, str]]:
-    """Marks that the record gives rather than the pump: commands of unknown outcome, a watch, a residual gap."""
+    """Marks that the record gives rather than the pump: commands of unknown outcome, a watch, a scan, a gap."""
     found = []
     if pending := _pending(session, serial):
         what = "a command" if pending == 1 else f"{pending} commands"
         found.append(mark("pending", f"{what} of unknown outcome"))
     if _watched(session, patient_id):
         found.append(mark("watch", "watch is open"))
+    found += _ends_early(session, patient_id)
+    if _scanned(session, patient_id):
+        found.append(mark("mri", "away for an MRI scan: the pump was not read and signed off since"))
     if (gap := gap_mark(last_gaps(session, serial, patient_id, SHOWN))) is not None:
         found.append(gap)
     if known.reading is not None and known.reading.log_fault:
@@ -88,6 +100,25 @@ def _pending(session: Session, serial: str) -> int:
 
 def _watched(session: Session, patient_id: int) -> bool:
     query = select(Watch.id).where(Watch.patient_id == patient_id, Watch.state.in_(OPEN_WATCH))
+    return session.scalars(query.limit(1)).first() is not None
+
+
+def _ends_early(session: Session, patient_id: int) -> list[dict[str, str]]:
+    """Syringes on their way that may not be used any more on the day of the refill."""
+    query = select(Preparation).where(
+        Preparation.patient_id == patient_id,
+        Preparation.state.in_([str(state) for state in OPEN]),
+        Preparation.beyond_use < Preparation.needed_by,
+    )
+    return [
+        mark("drug", f"the syringe ends on {day_text(row.beyond_use)}; it is needed on {day_text(row.needed_by)}")
+        for row in session.scalars(query.order_by(Preparation.id))
+        if row.beyond_use is not None
+    ]
+
+
+def _scanned(session: Session, patient_id: int) -> bool:
+    query = select(Scan.id).where(Scan.patient_id == patient_id, Scan.state == "away")
     return session.scalars(query.limit(1)).first() is not None
 
 

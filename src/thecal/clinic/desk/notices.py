@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 
 from thecal.clinic.desk.checking import GivenUp, alone, attempt
 from thecal.clinic.desk.lines import refresh
-from thecal.clinic.desk.matching import matches
+from thecal.clinic.desk.matching import bad_range, matches
 from thecal.clinic.record.tables import BoardLine, FieldNotice, Implant, Interrogation, NoticeHandled, Patient
 from thecal.clinic.refused import EditedMeanwhile, Refused
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 MOST_WORDS = 400
 MOST_LISTED = 500
+LISTS = ("families", "models", "serials", "softwares", "catheters")
+"""What a notice is matched by: the fields of its entry and of its row."""
 PAGE = 50
 
 
@@ -35,6 +37,8 @@ class No(StrEnum):
     MISSING = "missing"
     DAY = "not-a-day"
     MATCHES_ALL = "matches-all"
+    TOO_MANY = "too-many"
+    RANGE = "not-a-range"
     NO_NOTICE = "no-such-notice"
     NOT_MATCHED = "not-about-this-patient"
     ALREADY = "already-handled"
@@ -54,6 +58,7 @@ class Entry:
     models: str = ""
     serials: str = ""
     softwares: str = ""
+    catheters: str = ""
     all_pumps: str = ""
 
 
@@ -78,11 +83,8 @@ def enter(practice: Practice, who: Who, entry: Entry) -> FieldNotice | tuple[Ref
                 source=entry.source.strip(),
                 published_on=day,
                 action=entry.action.strip(),
-                families=listed(entry.families),
-                models=listed(entry.models),
-                serials=listed(entry.serials),
-                softwares=listed(entry.softwares),
                 open=True,
+                **{name: listed(getattr(entry, name)) for name in LISTS},
             )
         )
         _onto_lines(record, notice)
@@ -181,14 +183,13 @@ def notices(session: Session, page: int = 1) -> tuple[list[FieldNotice], int]:
 
 def known_softwares(session: Session) -> list[str]:
     """Software versions that pumps in use named when they were read, for whoever enters a notice."""
-    rows = session.scalars(select(Interrogation.identity).order_by(Interrogation.id.desc()).limit(MOST_LISTED))
-    return sorted({str(identity["software"]) for identity in rows if identity.get("software")})
+    return sorted(set(Pumps.of(session).software.values()))[:MOST_LISTED]
 
 
 def listed(text: str) -> list[str]:
     """Entries of a list as it was typed: one a line, or with commas; each once."""
     parts = (" ".join(part.split()) for line in text.splitlines() for part in line.split(","))
-    return list(dict.fromkeys(part for part in parts if part))[:MOST_LISTED]
+    return list(dict.fromkeys(part for part in parts if part))
 
 
 def _checked(entry: Entry) -> date:
@@ -208,13 +209,24 @@ def _checked(entry: Entry) -> date:
         found = entry.published_on or "no day"
         wrong.append(Refused(No.DAY, found, "a day as in 2026-11-23", "enter when it was published", "published_on"))
         day = date.min
-    lists = (entry.families, entry.models, entry.serials, entry.softwares)
-    if not any(listed(text) for text in lists) and entry.all_pumps != "yes":
-        allowed = "at least one family, model, serial number or software, or that it is about every pump"
+    wrong += [fault for name in LISTS for fault in _list_faults(name, listed(getattr(entry, name)))]
+    if not any(listed(getattr(entry, name)) for name in LISTS) and entry.all_pumps != "yes":
+        allowed = "at least one family, model, serial number, software or catheter, or that it is about every pump"
         wrong.append(Refused(No.MATCHES_ALL, "nothing to match pumps by", allowed, "enter one", "all_pumps"))
     if wrong:
         raise GivenUp(*wrong)
     return day
+
+
+def _list_faults(name: str, entries: list[str]) -> list[Refused]:
+    """A list that is too long, for nothing of it may be left out, and ranges that are none."""
+    wrong = []
+    if len(entries) > MOST_LISTED:
+        then = "write a range, or enter a second notice with the rest"
+        wrong.append(Refused(No.TOO_MANY, f"{len(entries):,} entries", f"up to {MOST_LISTED}", then, name))
+    allowed = "as in NGP100000 to NGP199999: one series, the lower number first"
+    bad = [entry for entry in entries if name == "serials" and bad_range(entry)]
+    return wrong + [Refused(No.RANGE, f"“{entry[:60]}”", allowed, "correct the range", name) for entry in bad[:5]]
 
 
 def _notice(record: Record, notice_id: int) -> FieldNotice:

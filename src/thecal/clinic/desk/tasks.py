@@ -1,7 +1,8 @@
 """What somebody has to do: raised once by what raised it, for a role, taken by a person, done or late or stopped.
 
 ``tasks_due`` is what a scheduler calls at every move of the clock and each minute: visits that nobody came to become
-missed, the ladder behind them becomes tasks as its times come, tasks whose time has passed become late.
+missed, the ladder behind them becomes tasks as its times come, tasks whose time has passed become late. Lines of the
+board that were made under another zone or formulary are made anew first.
 """
 
 from __future__ import annotations
@@ -9,10 +10,11 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import or_, select
 
 from thecal.clinic.desk.checking import GivenUp, alone, attempt
 from thecal.clinic.desk.days import day_of
+from thecal.clinic.desk.lines import refresh_behind
 from thecal.clinic.desk.marks import missed_note
 from thecal.clinic.desk.settings import desk_of
 from thecal.clinic.record.tables import BoardLine, Booking, Fill, Session, Task
@@ -68,6 +70,20 @@ def raise_task(
         Task(patient_id=patient_id, kind=kind, text=text, due_utc_s=due_utc_s, state=State.PLANNED.value,
             for_role=for_role, raised_by=raised_by, taken_by=None)
     )  # fmt: skip
+
+
+def finish_raised(record: Record, raised_by: str, note: str) -> None:
+    """What was raised by something that is over now is done, in the caller's transaction."""
+    task = record.session.scalars(select(Task).where(Task.raised_by == raised_by, Task.state.in_(OPEN))).first()
+    if task is not None:
+        record.change(task, State.DONE.value, details={"note": note}, state=State.DONE.value)
+
+
+def finish_kind(record: Record, patient_id: int, kind: str, note: str) -> None:
+    """Every open task of a kind for a patient is done, in the caller's transaction."""
+    open_ones = select(Task).where(Task.patient_id == patient_id, Task.kind == kind, Task.state.in_(OPEN))
+    for task in record.session.scalars(open_ones):
+        record.change(task, State.DONE.value, details={"note": note}, state=State.DONE.value)
 
 
 def take(practice: Practice, who: Who, task_id: int, seen: int) -> Task | tuple[Refused, ...]:
@@ -144,6 +160,7 @@ def stop_ladders(record: Record, patient_id: int) -> None:
 def tasks_due(practice: Practice) -> int:
     """Everything whose time has come, each in a transaction of its own that may run again; how much was done."""
     now_s = practice.now_s()
+    refresh_behind(practice)
     with practice.reading() as session:
         desk = desk_of(session)
         gone_by = list(session.scalars(_gone_by(now_s, desk)))
@@ -266,9 +283,3 @@ def _has_passed(practice: Practice, task_id: int, now_s: int, desk: Desk) -> int
         if task.state != state:
             record.change(task, state.value, state=state.value)
     return 1
-
-
-def open_count(session: Look, roles: frozenset[str]) -> int:
-    """How many tasks there are to do for these roles."""
-    query = select(func.count()).select_from(Task).where(Task.state.in_(OPEN), Task.for_role.in_(roles))
-    return session.scalar(query) or 0

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 Q = TypeVar("Q", bound=Quantity)
 
+FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2199, 12, 31)
+"""Days outside are slips of the finger, and beyond what sums of days can hold. Ours."""
+
 
 @dataclass
 class Entered:
@@ -51,12 +54,15 @@ class Entered:
                 self._missing(name, "a day such as 2026-12-01")
             return None
         try:
-            return date.fromisoformat(text.strip())
+            on = date.fromisoformat(text.strip())
         except ValueError:
+            on = date.max
+        if not FIRST_DAY <= on <= LAST_DAY:
             self.wrong(
                 Why.UNREADABLE, repr(text.strip()[:60]), "a day such as 2026-12-01", "enter year, month and day", name
             )
             return None
+        return on
 
     def number(self, name: str, text: str) -> Fraction | None:
         """A plain number; None where nothing is entered or after a refusal."""

@@ -98,7 +98,7 @@ def _clock(preparation: Preparation, mixture: Mixture, fact: Stability) -> Clock
     said = f"{fact.days:,} days{' ' + fact.kept if fact.kept else ''}{of_fill}"
     if fact.outside(held):
         return Clock(Verdict.UNTESTED, until, f"{said}, but not at these strengths", source, verified=verified)
-    if preparation.refill_by is None:
+    if preparation.refill_by is None or preparation.refill_by <= preparation.needed_by:
         return Clock(
             Verdict.NO_REFILL_DAY,
             until,

@@ -1,13 +1,13 @@
 """The countdown of a syringe: which step is due on which day, by the site's lead times, and what history says of them.
 
-Days are calendar days at the clinic. The numbers that ship are unverified and ours; a site sets its own.
+Days are days at the clinic on which the pharmacy works: all of them, unless the site says which are free. The numbers
+that ship are unverified and ours; a site sets its own.
 """
 
 from __future__ import annotations
 
 import tomllib
 from dataclasses import dataclass
-from datetime import date, timedelta
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select
 
 from thecal.clinic.pharmacy.states import State, reached
+from thecal.clinic.pharmacy.workdays import closed_of
 from thecal.clinic.record.tables import Act, Clinic, Preparation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import date
 
     from sqlalchemy.orm import Session
 
@@ -126,14 +128,14 @@ def countdown(
     last = preparation.needed_by if preparation is not None else needed_by
     if last is None:
         raise ValueError("a countdown needs a preparation or the day on which the drug is needed")
-    times = lead_times(settings)
+    times, closed = lead_times(settings), closed_of(settings)
     state = preparation.state if preparation is not None else None
     steps = []
     for at, time in enumerate(times):
-        due = last - timedelta(days=sum(later.days for later in times[at + 1 :]))
+        due = closed.open_before(last, sum(later.days for later in times[at + 1 :]))
         done = state is not None and reached(state, DONE_AT[time.lead])
         steps.append(DueStep(time.lead, time.name, due, done, not done and today > due, (due - today).days))
-    return Countdown(last, last - timedelta(days=sum(t.days for t in times)), tuple(steps))
+    return Countdown(last, closed.open_before(last, sum(t.days for t in times)), tuple(steps))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,12 @@ from thecal.clinic.pharmacy.mixtures import mixture_of
 from thecal.clinic.pharmacy.states import OPEN, State
 from thecal.clinic.pharmacy.syringe_code import normal
 from thecal.clinic.record.tables import Mixture as MixtureRow
-from thecal.clinic.record.tables import Patient, Preparation, StockTaken
+from thecal.clinic.record.tables import Patient, Preparation, RecalledLot, StockTaken
+from thecal.clinic.sought import sought
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy.orm import Session
 
     from thecal.therapy.mixture import Mixture
@@ -65,7 +68,7 @@ def queue(db: Session, *, text: str = "", state: str = "", page: int = 1) -> Que
         query = query.where(Preparation.state.in_([str(s) for s in OPEN]))
     elif state != "all":
         query = query.where(Preparation.state == state)
-    for word in text.lower().split()[:8]:
+    for word in sought(text):
         query = query.where(Preparation.search.contains(word, autoescape=True))
     found = db.scalar(query.with_only_columns(func.count(Preparation.id))) or 0
     pages = max(1, -(-found // PAGE))
@@ -113,6 +116,12 @@ def stock_lot(db: Session, lot: str) -> tuple[FromLot, ...]:
         .order_by(Preparation.id.desc(), StockTaken.id)
     )
     return tuple(FromLot(*row) for row in db.execute(query))
+
+
+def recalled(db: Session, lots: Sequence[str]) -> tuple[RecalledLot, ...]:
+    """Those of these lots that are recalled."""
+    keys = {lot_key(lot) for lot in lots}
+    return tuple(db.scalars(select(RecalledLot).where(RecalledLot.lot_key.in_(keys)).order_by(RecalledLot.id)))
 
 
 def lot_key(lot: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from sqlalchemy import select
@@ -11,13 +12,15 @@ from thecal.clinic.pharmacy.entries import Entered
 from thecal.clinic.pharmacy.mixtures import mixture_of
 from thecal.clinic.pharmacy.refusing import Why, refused, stopped
 from thecal.clinic.pharmacy.states import OPEN, State
-from thecal.clinic.pharmacy.stepping import refresh_board
+from thecal.clinic.pharmacy.stepping import NO_DRUG, refresh_board
 from thecal.clinic.programming.order_text import kept_mixture
 from thecal.clinic.record.tables import Mixture as MixtureRow
 from thecal.clinic.record.tables import Order, Patient, Preparation
+from thecal.clinic.sought import folded
 from thecal.formulary import Status
 from thecal.quantities import Concentration, Volume
 from thecal.therapy.mixture import Ingredient, Mixture
+from thecal.therapy.refusal import day_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -142,11 +145,19 @@ def _keep(record: Record, entry: Entry, wanted: Wanted) -> Preparation:
             needed_by=wanted.needed_by,
             refill_by=wanted.refill_by,
             overridden=[],
-            search=f"{patient.search} {drugs}".lower(),
+            search=folded(f"{patient.search} {drugs}"),
         )
     )
+    _ordered_again(record, patient.id)
     refresh_board(record, patient.id)
     return made
+
+
+def _ordered_again(record: Record, patient_id: int) -> None:
+    """Tasks that ask for a new syringe are done."""
+    from thecal.clinic.desk.tasks import finish_kind  # noqa: PLC0415  (the desk reads the pharmacy's states)
+
+    finish_kind(record, patient_id, NO_DRUG, "a syringe was ordered")
 
 
 def read(
@@ -179,8 +190,8 @@ def _days(reading: _Reading, entry: Entry, today: date) -> tuple[date | None, da
     if needed is not None and needed < today:
         reading.wrong(
             Why.NOT_ALLOWED,
-            f"{needed:%d %b %Y}, which is over",
-            f"{today:%d %b %Y} or later",
+            f"{day_text(needed)}, which is over",
+            f"{day_text(today)} or later",
             "enter the day of the refill",
             "needed_by",
         )
@@ -188,8 +199,8 @@ def _days(reading: _Reading, entry: Entry, today: date) -> tuple[date | None, da
     if refill is not None and needed is not None and refill <= needed:
         reading.wrong(
             Why.NOT_ALLOWED,
-            f"{refill:%d %b %Y}",
-            f"a day after {needed:%d %b %Y}",
+            day_text(refill),
+            f"a day after {day_text(needed)}",
             "enter when the pump is refilled again, or leave it open",
             "refill_by",
         )
@@ -199,9 +210,14 @@ def _days(reading: _Reading, entry: Entry, today: date) -> tuple[date | None, da
 def _ingredients(reading: _Reading, entry: Entry, formulary: Formulary) -> None:
     pairs = [
         (at, drug.strip(), strength.strip())
-        for at, (drug, strength) in enumerate(zip(entry.drugs, entry.strengths, strict=False))
+        for at, (drug, strength) in enumerate(zip_longest(entry.drugs, entry.strengths, fillvalue=""))
         if drug.strip() or strength.strip()
-    ][:MOST_INGREDIENTS]
+    ]
+    if len(pairs) > MOST_INGREDIENTS:
+        allowed = f"up to {MOST_INGREDIENTS}"
+        then = "order fewer: none of them is left out silently"
+        reading.wrong(Why.NOT_ALLOWED, f"{len(pairs)} ingredients", allowed, then, f"drugs.{pairs[-1][0]}")
+        return
     if not pairs:
         reading.wrong(
             Why.MISSING,

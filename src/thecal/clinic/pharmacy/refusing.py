@@ -35,10 +35,16 @@ class Why(StrEnum):
     ABOVE_CEILING = "above a ceiling"
     NO_CODE = "no such syringe"
     BEYOND_USE = "beyond use"
+    RECALLED = "recalled lot"
     LABEL = "label does not give the order"
 
 
-HARD = frozenset({Why.PRESERVED, Why.ACID, Why.EXPIRED, Why.MISMATCH, Why.ABOVE_CEILING, Why.BEYOND_USE, Why.NO_CODE})
+HARD = frozenset(
+    {
+        *(Why.PRESERVED, Why.ACID, Why.EXPIRED, Why.MISMATCH, Why.ABOVE_CEILING, Why.BEYOND_USE, Why.NO_CODE),
+        Why.RECALLED,
+    }
+)
 """What is written down as a near miss when it stops somebody."""
 
 

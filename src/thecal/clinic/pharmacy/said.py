@@ -12,6 +12,7 @@ from thecal.clinic.pharmacy.labeling import label_lines
 from thecal.clinic.pharmacy.mixtures import name_of, unit_of
 from thecal.clinic.pharmacy.worksheets import lines_of, sheet_of
 from thecal.clinic.record.tables import Act, Person, Preparation
+from thecal.therapy.refusal import day_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -183,7 +184,7 @@ def _said(act: Act) -> str:
 
 def _day(iso: str) -> str:
     on = date.fromisoformat(iso)
-    return f"{on.day} {on:%b %Y}"
+    return day_text(on)
 
 
 def person_who(db: Session, preparation_id: int, kind: str) -> str:

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select
 
 from thecal.clinic.pharmacy.refusing import Why, refused
-from thecal.clinic.pharmacy.states import IN_WORDS, NEXT, State
+from thecal.clinic.pharmacy.states import IN_WORDS, NEXT, OPEN, State
 from thecal.clinic.record.tables import Clinic, Preparation
 from thecal.clinic.refused import Refused
 
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from thecal.clinic.record import Record
+
+
+NO_DRUG = "drug"
+"""The kind of a task that asks for a new syringe."""
 
 
 def before(db: Session, preparation_id: int, to: State) -> Preparation | Refused:
@@ -49,6 +53,28 @@ def changed(
     done = record.change(row, str(to), seen, details, state=str(to), **new)
     refresh_board(record, row.patient_id)
     return done
+
+
+def canceled(record: Record, preparation_id: int, why: str, seen: int | None = None) -> Preparation | Refused:
+    """Give a syringe up within a transaction; where a refill is to come and no other is on its way, it is a task."""
+    from thecal.clinic.desk.lines import next_refill  # noqa: PLC0415  (the desk reads the pharmacy's states)
+    from thecal.clinic.desk.settings import desk_of  # noqa: PLC0415
+    from thecal.clinic.desk.tasks import raise_task  # noqa: PLC0415
+
+    row = changed(record, preparation_id, State.CANCELED, seen, {"why": why})
+    if isinstance(row, Refused):
+        return row
+    session, desk = record.session, desk_of(record.session)
+    others = select(Preparation.id).where(
+        Preparation.patient_id == row.patient_id, Preparation.state.in_([str(state) for state in OPEN])
+    )
+    refill = next_refill(session, row.patient_id, record.now_s, desk)
+    if refill is not None and session.scalars(others.limit(1)).first() is None:
+        due = record.now_s + desk.settings.canceled_task_hours * 3600
+        raise_task(record, f"preparation {row.id} canceled", row.patient_id, kind=NO_DRUG, due_utc_s=due,
+            text=f"No syringe is on its way for the refill that is booked: {why}. Order a new one, or move the visit.",
+            for_role="physician")  # fmt: skip
+    return row
 
 
 def refresh_board(record: Record, patient_id: int) -> None:

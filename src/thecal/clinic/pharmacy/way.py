@@ -9,10 +9,11 @@ from thecal.clinic.pharmacy.labeling import label_lines, not_the_order
 from thecal.clinic.pharmacy.lookup import by_code, mixture_in
 from thecal.clinic.pharmacy.refusing import Why, refused, stopped
 from thecal.clinic.pharmacy.states import OPEN, State
-from thecal.clinic.pharmacy.stepping import before, changed, clinic_day, refresh_board
+from thecal.clinic.pharmacy.stepping import before, canceled, changed, clinic_day, refresh_board
 from thecal.clinic.pharmacy.syringe_code import code_for, normal
 from thecal.clinic.record.tables import Clinic, Order, Override, Preparation
 from thecal.clinic.refused import Refused
+from thecal.therapy.refusal import day_text
 
 if TYPE_CHECKING:
     from datetime import date
@@ -46,7 +47,12 @@ def cancel(
     """Give a syringe up, with the reason; it cannot come back."""
     if len(why.strip()) < SHORTEST_REASON:
         return refused(Why.MISSING, repr(why.strip()), "a reason in words", "say why it is not needed", "why")
-    return step(practice, who, preparation_id, State.CANCELED, seen, why=why.strip())
+    with practice.reading() as db:
+        found = before(db, preparation_id, State.CANCELED)
+    if isinstance(found, Refused):
+        return found
+    with practice.writing(who, f"syringe {State.CANCELED}", found.patient_id) as record:
+        return canceled(record, preparation_id, why.strip(), seen)
 
 
 def put_label(
@@ -70,16 +76,32 @@ def put_label(
 
 
 def limits_on(db: Session, row: Preparation, formulary: Formulary) -> tuple[LimitLine, ...]:
-    """Every limit on what a syringe is to hold; an unknown beyond-use day is one of them once there is a worksheet."""
+    """Every limit on what a syringe is to hold; its beyond-use day is one of them once there is a worksheet.
+
+    A day that nobody knows, and one before the day on which the syringe is needed, are passed by name alone.
+    """
     ordered = db.get(Order, row.order_id) if row.order_id is not None else None
     lines = limit_lines(mixture_in(db, row), formulary, ordered)
-    if row.worksheet is None or row.beyond_use is not None:
+    if row.worksheet is None:
         return lines
+    if row.beyond_use is not None:
+        return (*lines, *_ends_early(row))
     unknown = LimitLine(
         "", "whole syringe", "beyond-use day", "beyond-use-unknown", "unknown", "a day with its source", "no source",
         verified=False, blocks=True,
     )  # fmt: skip
     return (*lines, unknown)
+
+
+def _ends_early(row: Preparation) -> tuple[LimitLine, ...]:
+    if row.beyond_use is None or row.beyond_use >= row.needed_by:
+        return ()
+    found, allowed = day_text(row.beyond_use), f"{day_text(row.needed_by)} or later, when it is needed"
+    early = LimitLine(
+        "", "whole syringe", "beyond-use day", "beyond-use-before-needed", found, allowed, "this order",
+        verified=True, blocks=True,
+    )  # fmt: skip
+    return (early,)
 
 
 def override(
@@ -146,8 +168,8 @@ def _in_the_way(line: LimitLine) -> Refused:
 def _beyond_use(row: Preparation, today: date) -> tuple[Refused, ...]:
     if row.beyond_use is None or row.beyond_use >= today:
         return ()
-    found = f"a syringe whose beyond-use day was {row.beyond_use:%d %b %Y}"
-    return (refused(Why.BEYOND_USE, found, f"{today:%d %b %Y} or later", "discard it, and make a fresh one"),)
+    found = f"a syringe whose beyond-use day was {day_text(row.beyond_use)}"
+    return (refused(Why.BEYOND_USE, found, f"{day_text(today)} or later", "discard it, and make a fresh one"),)
 
 
 def receive(practice: Practice, who: Who, code: str) -> Preparation | tuple[Refused, ...]:
@@ -187,8 +209,8 @@ def move_needed_by(
     if needed_by < today:
         return refused(
             Why.NOT_ALLOWED,
-            f"{needed_by:%d %b %Y}, which is over",
-            f"{today:%d %b %Y} or later",
+            f"{day_text(needed_by)}, which is over",
+            f"{day_text(today)} or later",
             "enter the day of the refill",
             "needed_by",
         )

@@ -10,9 +10,9 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from thecal.clinic.pharmacy.entries import Entered
-from thecal.clinic.pharmacy.lookup import lot_key, mixture_in
+from thecal.clinic.pharmacy.lookup import lot_key, mixture_in, recalled
 from thecal.clinic.pharmacy.mixtures import UNIT
-from thecal.clinic.pharmacy.refusing import Why, of_therapy, stopped
+from thecal.clinic.pharmacy.refusing import Why, of_therapy, refused, stopped
 from thecal.clinic.pharmacy.states import State
 from thecal.clinic.pharmacy.stepping import before, changed
 from thecal.clinic.record.columns import exact_text
@@ -20,11 +20,13 @@ from thecal.clinic.record.tables import Preparation, StockTaken
 from thecal.clinic.refused import Refused
 from thecal.quantities import Concentration, Mass, Volume, percent_text
 from thecal.therapy.compounding import Line, Powder, Solution, Stock, Worksheet, worksheet
-from thecal.therapy.refusal import Refusal
+from thecal.therapy.refusal import Refusal, day_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import date
+
+    from sqlalchemy.orm import Session
 
     from thecal.clinic.practice import Practice
     from thecal.clinic.who import Who
@@ -93,13 +95,17 @@ def write(
         if isinstance(found, Refused):
             return (found,)
         mixture = mixture_in(db, found)
+        back = _recalled(db, entry)
     read = _read(entry, mixture, found.volume, today)
-    if isinstance(read, tuple):
-        return stopped(practice, who, found.patient_id, read)
+    if isinstance(read, tuple) or back:
+        return stopped(practice, who, found.patient_id, (*back, *(read if isinstance(read, tuple) else ())))
     structure, taken, beyond_use = read.structure, read.taken, read.beyond_use
     made = int((found.worksheet or {}).get("made", 0)) + 1
     structure |= {"made": made, "by": who.person_id, "by_name": who.name}
     with practice.writing(who, "worksheet written", found.patient_id) as record:
+        back = _recalled(record.session, entry)  # a recall may have been faster
+        if back:
+            return back
         row = changed(
             record, preparation_id, State.MADE, seen, worksheet=structure, overfill=read.sheet.overfill,
             beyond_use=beyond_use, overridden=[],
@@ -116,6 +122,17 @@ def write(
         return row
 
 
+def _recalled(db: Session, entry: Entry) -> tuple[Refused, ...]:
+    """Lots of the entry that are recalled, each at its field."""
+    fields = {f"lots.{at}": lot for at, lot in enumerate(entry.lots)} | {"diluent_lot": entry.diluent_lot}
+    back = {row.lot_key: row for row in recalled(db, [lot for lot in fields.values() if lot.strip()])}
+    return tuple(
+        refused(Why.RECALLED, f"the lot {row.lot}, recalled: {row.why}", "a lot in use", "take another lot", name)
+        for name, lot in fields.items()
+        if (row := back.get(lot_key(lot))) is not None
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class _Read:
     sheet: Worksheet
@@ -130,6 +147,7 @@ def _read(entry: Entry, mixture: Mixture, volume: Volume, today: date) -> _Read 
     diluent = _diluent(reading)
     overfill = reading.amount("overfill", entry.overfill, Volume, "1 mL", zero=True)
     beyond_use = _beyond_use(reading)
+    _not_behind_stock(reading, beyond_use, [*taken, diluent])
     ph = reading.number("ph", entry.ph)
     _acid(reading, ph, "the mixture", "ph")
     if reading.refused or overfill is None or diluent is None:
@@ -138,8 +156,18 @@ def _read(entry: Entry, mixture: Mixture, volume: Volume, today: date) -> _Read 
     stocks = {t.what: t.stock for t in whole if t.stock is not None}
     sheet = worksheet(mixture, volume, overfill, stocks)
     if isinstance(sheet, Refusal):
-        return (of_therapy(sheet, "strengths.0"),)
+        return (of_therapy(sheet, f"strengths.{_weakest(mixture, volume + overfill, stocks)}"),)
     return _Read(sheet, (*whole, diluent), beyond_use, _structure(sheet, whole, diluent, entry, ph))
+
+
+def _weakest(mixture: Mixture, total: Volume, stocks: Mapping[str, Stock]) -> int:
+    """The ingredient of which most stock would be drawn: what is wrong is said there."""
+    drawn = [
+        i.concentration * total / stock.concentration if isinstance(stock, Solution) else Volume.zero()
+        for i in mixture.ingredients
+        for stock in (stocks.get(i.drug),)
+    ]
+    return drawn.index(max(drawn))
 
 
 def _stock(reading: _Reading, at: int, drug: str) -> Taken | None:
@@ -180,8 +208,8 @@ def _expiry(reading: _Reading, name: str, text: str) -> date | None:
     if expires is not None and reading.today is not None and expires < reading.today:
         reading.wrong(
             Why.EXPIRED,
-            f"stock that expired on {expires:%d %b %Y}",
-            f"{reading.today:%d %b %Y} or later",
+            f"stock that expired on {day_text(expires)}",
+            f"{day_text(reading.today)} or later",
             "take another lot",
             name,
         )
@@ -237,12 +265,22 @@ def _beyond_use(reading: _Reading) -> date | None:
     if day is not None and reading.today is not None and day < reading.today:
         reading.wrong(
             Why.BEYOND_USE,
-            f"{day:%d %b %Y}, which is over",
-            f"{reading.today:%d %b %Y} or later",
+            f"{day_text(day)}, which is over",
+            f"{day_text(reading.today)} or later",
             "check the day",
             "beyond_use",
         )
     return day
+
+
+def _not_behind_stock(reading: _Reading, beyond_use: date | None, taken: Sequence[Taken | None]) -> None:
+    """A mixture does not outlast what it is made of."""
+    usable = (t for t in taken if t is not None and (reading.today is None or t.expires >= reading.today))
+    first = min(usable, key=lambda t: t.expires, default=None)
+    if beyond_use is not None and first is not None and beyond_use > first.expires:
+        found = f"{day_text(beyond_use)}, while {first.product}, lot {first.lot}, expires on {day_text(first.expires)}"
+        allowed = "a day up to the first expiry of what goes in"
+        reading.wrong(Why.BEYOND_USE, found, allowed, "enter an earlier day, or take another lot", "beyond_use")
 
 
 def _plain(number: Fraction) -> str:

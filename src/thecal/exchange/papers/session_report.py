@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from thecal.exchange.papers.log_words import folded
 from thecal.exchange.papers.paper import (
     Block,
     Fact,
@@ -45,7 +46,7 @@ def session_report(person: Person, account: Account, clinic: str, made: str, siz
         Heading("Refill date"),
         _facts(account.refill),
         Heading("Alarms and events since the visit before"),
-        _table("Log of the pump", ("when", "what"), account.log, "the log has nothing since then"),
+        _table("Log of the pump", ("when", "what"), folded(account.log), "the log has nothing since then"),
         Heading("Checks"),
         _table(
             "Second entries", ("what", "first", "second", "result"), account.checks, "no second entry in this session"

@@ -18,6 +18,7 @@ from thecal.exchange.papers.paper import (
     Symbol,
     Table,
 )
+from thecal.therapy.refusal import day_text
 
 if TYPE_CHECKING:
     from thecal.clinic.pharmacy.said import SaidLabelLine, SaidLine, SaidSheet
@@ -107,5 +108,5 @@ def _take(sheet: SaidSheet) -> Table:
 
 
 def _line(line: SaidLine) -> tuple[str, ...]:
-    expires = f"{line.expires.day} {line.expires:%b %Y}"
+    expires = day_text(line.expires)
     return (f"{line.name} ({line.product})", line.amount, line.stock, line.lot, expires, line.weigh, line.draw)

@@ -50,8 +50,7 @@ def audit(visit: Annotated[Visit, Depends(may("audit.see"))], form: Annotated[Lo
     if isinstance(looked, Refused):
         return _page(visit, Entries(entered, (looked,)), None, 422)
     asked = {name: text for name, text in entered.items() if text}
-    with visit.writing("saw the account", looked=asked):
-        pass
+    visit.looked("saw the account", looked=asked)
     return _page(visit, Entries(entered), looked)
 
 

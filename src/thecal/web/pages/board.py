@@ -30,8 +30,7 @@ def see_board(
 ) -> HTMLResponse:
     """The board, or what is asked for of it. Words that it does not know narrow nothing."""
     asked = Asked(find.strip(), _band(band), _only(only), whole(page, 1))
-    with visit.writing("saw the board", find=asked.search, page=asked.page):
-        pass
+    visit.looked("saw the board", find=asked.search, page=asked.page)
     with visit.reading() as session:
         found = board(session, asked, visit.now_s)
     return desk_page(

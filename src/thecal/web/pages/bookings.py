@@ -73,8 +73,7 @@ def see_bookings(
     page: Text = "",
 ) -> HTMLResponse:
     """Visits from a day on, of every clinician or of one."""
-    with visit.writing("saw bookings", day=day, person=person):
-        pass
+    visit.looked("saw bookings", day=day, person=person)
     with visit.reading() as session:
         desk = desk_of(session)
         today = local(visit.now_s, desk.zone).date().isoformat()
@@ -176,6 +175,7 @@ def visit_file(visit: Annotated[Visit, Depends(may("booking.see"))], booking_id:
         if booking is None or clinic is None:
             raise HTTPException(404)
         found = visit_of(booking, patient_of(session, booking.patient_id), desk_of(session).settings.identify_by)
+    visit.looked("took a visit out as a calendar file", booking.patient_id)
     body = visit_calendar(place_of(clinic), found)
     headers = {"content-disposition": f'attachment; filename="visit-{booking_id}.ics"'}
     return Response(body, media_type="text/calendar", headers=headers)
@@ -207,8 +207,7 @@ def _form(visit: Visit, patient_id: int, entries: Entries, status: int = 200) ->
         line = session.get(BoardLine, patient_id)
         row = None if line is None else line_row(session, line, visit.now_s)
         people = [(p.id, p.name) for p in bookings.clinicians(session)]
-    with visit.writing("saw a booking form", patient_id):
-        pass
+    visit.looked("saw a booking form", patient_id)
     return desk_page(
         visit, "bookings/new.html", status, patient=patient, row=row, people=people, entries=entries,
         kinds=list(bookings.KINDS.items()), places=list(bookings.PLACES.items()), high_risk=high_risk(line),
@@ -228,8 +227,7 @@ def _booking(
         people = [(p.id, p.name) for p in bookings.clinicians(session)]
         line = session.get(BoardLine, patient.id)
         row = None if line is None else line_row(session, line, visit.now_s)
-    with visit.writing("saw a booking", patient.id):
-        pass
+    visit.looked("saw a booking", patient.id)
     now = entry_of(booking, desk)
     known = Entries({name: getattr(now, name) for name in bookings.Entry.__slots__})
     return desk_page(

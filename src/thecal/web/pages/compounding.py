@@ -177,8 +177,7 @@ def ship(
 
 def _sheet(visit: Visit, row: Preparation, entries: Entries, status: int = 200) -> HTMLResponse:
     formulary = visit.house.formulary
-    with visit.writing("saw a worksheet", row.patient_id):
-        pass
+    visit.looked("saw a worksheet", row.patient_id)
     with visit.reading() as db:
         mixture, patient = lookup.mixture_in(db, row), db.get(Patient, row.patient_id)
     parts = [
@@ -196,8 +195,7 @@ def _sheet(visit: Visit, row: Preparation, entries: Entries, status: int = 200) 
 
 
 def _check(visit: Visit, row: Preparation, entries: Entries, status: int = 200) -> HTMLResponse:
-    with visit.writing("began a second check", row.patient_id):
-        pass
+    visit.looked("began a second check", row.patient_id)
     with visit.reading() as db:
         patient = db.get(Patient, row.patient_id)
     drugs = [(d.code, d.display_name) for d in visit.house.formulary.drugs.values()]

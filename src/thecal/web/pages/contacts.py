@@ -16,15 +16,17 @@ from thecal.clinic.desk.board import BAND_SHAPES, BAND_WORDS, line_row
 from thecal.clinic.desk.bookings import KINDS
 from thecal.clinic.desk.reaching import Entry, change_reach
 from thecal.clinic.desk.tasks import high_risk, listed
+from thecal.clinic.paging import paged
 from thecal.clinic.record.tables import BoardLine, Booking
 from thecal.web.answers import MISSING
 from thecal.web.door import Visit, may
-from thecal.web.pages.desk_forms import FORM, RowId, Words, desk_page, names_of, patient_of, status_for, whole
+from thecal.web.pages.desk_forms import FORM, RowId, Text, Words, desk_page, names_of, patient_of, status_for, whole
 from thecal.web.screen import Entries, go
 
 router = APIRouter(tags=["contacts"])
 
 MOST_ROWS = 50
+"""Tries, and visits, on one page. Ours."""
 
 
 class TryForm(BaseModel):
@@ -47,9 +49,11 @@ class ReachForm(BaseModel):
 
 
 @router.get("/contacts/{patient_id}", response_class=HTMLResponse, responses=MISSING)
-def see_contacts(visit: Annotated[Visit, Depends(may("booking.see"))], patient_id: RowId) -> HTMLResponse:
-    """A patient as the desk knows them."""
-    return _page(visit, patient_id)
+def see_contacts(
+    visit: Annotated[Visit, Depends(may("booking.see"))], patient_id: RowId, tries: Text = "", visits: Text = ""
+) -> HTMLResponse:
+    """A patient as the desk knows them; tries and visits a page at a time."""
+    return _page(visit, patient_id, at=(whole(tries, 1), whole(visits, 1)))
 
 
 @router.post("/contacts/{patient_id}", response_class=RedirectResponse, status_code=303, responses=FORM)
@@ -83,19 +87,24 @@ def _there(visit: Visit, patient_id: int) -> None:
 
 
 def _page(
-    visit: Visit, patient_id: int, status: int = 200, tried: Entries | None = None, reach: Entries | None = None
+    visit: Visit,
+    patient_id: int,
+    status: int = 200,
+    tried: Entries | None = None,
+    reach: Entries | None = None,
+    *,
+    at: tuple[int, int] = (1, 1),
 ) -> HTMLResponse:
     with visit.reading() as session:
         patient = patient_of(session, patient_id)
         line = session.get(BoardLine, patient_id)
         row = None if line is None else line_row(session, line, visit.now_s)
-        tries = list(session.scalars(contacts.contacts_of(patient_id).limit(MOST_ROWS)))
+        tried_before = paged(session, contacts.contacts_of(patient_id), at[0], MOST_ROWS)
         visits = select(Booking).where(Booking.patient_id == patient_id).order_by(Booking.begins_utc_s.desc())
-        booked = list(session.scalars(visits.limit(MOST_ROWS)))
-        tasks = list(session.scalars(listed("", "", patient_id).limit(MOST_ROWS)))
-        names = names_of(session, [*(b.person_id for b in booked), *(t.by_person for t in tries)])
-    with visit.writing("saw how a patient is reached", patient_id):
-        pass
+        booked = paged(session, visits.order_by(Booking.id), at[1], MOST_ROWS)
+        tasks = list(session.scalars(listed("", "", patient_id)))
+        names = names_of(session, [*(b.person_id for b in booked.rows), *(t.by_person for t in tried_before.rows)])
+    visit.looked("saw how a patient is reached", patient_id)
     known = Entries(
         {
             "phone": patient.phone,
@@ -105,8 +114,9 @@ def _page(
         }
     )
     return desk_page(
-        visit, "contacts/patient.html", status, patient=patient, row=row, tries=tries, booked=booked, tasks=tasks,
-        names=names, entries=tried or Entries(), reach=reach or known, kinds=KINDS, high_risk=high_risk(line),
-        ways=list(contacts.WAYS.items()), abouts=list(contacts.ABOUT.items()), outcomes=contacts.OUTCOMES,
+        visit, "contacts/patient.html", status, patient=patient, row=row, tries=tried_before, booked=booked,
+        tasks=tasks, names=names, entries=tried or Entries(), reach=reach or known, kinds=KINDS,
+        high_risk=high_risk(line), ways=list(contacts.WAYS.items()), abouts=list(contacts.ABOUT.items()),
+        outcomes=contacts.OUTCOMES,
         words=BAND_WORDS, shapes=BAND_SHAPES,
     )  # fmt: skip

@@ -15,12 +15,13 @@ from starlette.responses import PlainTextResponse, Response
 
 from thecal.clinic.desk import feeds
 from thecal.clinic.desk.bookings import clinicians
+from thecal.clinic.paging import paged
 from thecal.clinic.record.tables import Clinic, Feed, Person
 from thecal.exchange.calendar import Place, feed_calendar
 from thecal.web.answers import WRONG
-from thecal.web.door import Visit, house_of, may
+from thecal.web.door import Visit, house_of, may, visitor_of
 from thecal.web.fetching import Fetches
-from thecal.web.pages.desk_forms import FORM, RowId, SeenForm, Words, desk_page, names_of, status_for, whole
+from thecal.web.pages.desk_forms import FORM, RowId, SeenForm, Text, Words, desk_page, names_of, status_for, whole
 from thecal.web.screen import Entries, go
 
 router = APIRouter(tags=["feeds"])
@@ -34,6 +35,10 @@ CALENDAR: dict[int | str, dict[str, Any]] = {
 }
 
 
+PAGE = 50
+"""Feeds on one page. Ours."""
+
+
 class FeedForm(BaseModel):
     """What a feed is for."""
 
@@ -42,9 +47,9 @@ class FeedForm(BaseModel):
 
 
 @router.get("/feeds", response_class=HTMLResponse)
-def see_feeds(visit: Annotated[Visit, Depends(may("feed.edit"))]) -> HTMLResponse:
-    """Every feed, without its secret."""
-    return _list(visit)
+def see_feeds(visit: Annotated[Visit, Depends(may("feed.edit"))], page: Text = "") -> HTMLResponse:
+    """Feeds, without their secrets, those in use first."""
+    return _list(visit, at=whole(page, 1))
 
 
 @router.post("/feeds", response_class=HTMLResponse, responses=WRONG)
@@ -78,7 +83,7 @@ def fetch(request: Request, secret: Annotated[str, Path(max_length=200)]) -> Res
 
     Only the digest of the whole decides whether it has changed: a patient who is taken out leaves no later time behind.
     """
-    if not _fetches(request).may(request.client.host if request.client else "", house_of(request).machine_s()):
+    if not _fetches(request).may(visitor_of(request).address, house_of(request).machine_s()):
         return PlainTextResponse("Fetched too often. Try again later.", 429, {"retry-after": str(Fetches.WINDOW_S)})
     house = house_of(request)
     with house.reading() as session:
@@ -107,13 +112,13 @@ def _fetches(request: Request) -> Fetches:
 
 
 def _list(
-    visit: Visit, entries: Entries | None = None, status: int = 200, address: str = "", fresh: int = 0
+    visit: Visit, entries: Entries | None = None, status: int = 200, *, address: str = "", fresh: int = 0, at: int = 1
 ) -> HTMLResponse:
     with visit.reading() as session:
-        rows = list(session.scalars(select(Feed).order_by(Feed.active.desc(), Feed.id.desc()).limit(200)))
-        names = names_of(session, [*(f.person_id for f in rows), *(f.by_person for f in rows)])
+        found = paged(session, select(Feed).order_by(Feed.active.desc(), Feed.id.desc()), at, PAGE)
+        names = names_of(session, [*(f.person_id for f in found.rows), *(f.by_person for f in found.rows)])
         people = [(p.id, p.name) for p in clinicians(session)]
     return desk_page(
-        visit, "feeds/list.html", status, rows=rows, names=names, people=people, entries=entries or Entries(),
+        visit, "feeds/list.html", status, found=found, names=names, people=people, entries=entries or Entries(),
         address=address, fresh=fresh,
     )  # fmt: skip

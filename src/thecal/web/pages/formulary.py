@@ -10,11 +10,12 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from thecal.clinic import formulary_versions
-from thecal.clinic.formulary_versions import Decision, SideEntry
+from thecal.clinic.formulary_versions import Decision, SideEntry, signed_last
 from thecal.clinic.pharmacy.said import class_of
 from thecal.clinic.refused import Refused
 from thecal.web.answers import CONFLICT, MISSING, WRONG
 from thecal.web.door import Visit, may
+from thecal.web.pages.desk_forms import Text, whole
 from thecal.web.screen import Entries, go, render
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class VersionForm(BaseModel):
     text: Annotated[str, Field(max_length=formulary_versions.LONGEST_TEXT + 1)] = ""
     why: Word = ""
     press: Word = ""
+    over: Word = ""
     max_concentration: Word = ""
     max_daily_dose: Word = ""
     authority: Word = ""
@@ -52,13 +54,15 @@ class DecisionForm(BaseModel):
 
 @router.get("/formulary", response_class=HTMLResponse)
 def formulary(
-    visit: Annotated[Visit, Depends(may("formulary.see"))], find: Annotated[str, Query(max_length=100)] = ""
+    visit: Annotated[Visit, Depends(may("formulary.see"))],
+    find: Annotated[str, Query(max_length=100)] = "",
+    page: Text = "",
 ) -> HTMLResponse:
-    """Every drug in force, and the newest versions."""
+    """Every drug in force, and the versions, the newest first."""
     held = visit.house.formulary
     drugs = list(held.find(find)) if find.strip() else list(held.drugs.values())
     with visit.reading() as db:
-        newest = formulary_versions.versions(db, most=10)
+        newest = formulary_versions.versions(db, page=whole(page, 1))
         files = formulary_versions.texts_in_force(db)
     classes = {drug.code: class_of(drug.code, held) for drug in drugs}
     return render(visit, "formulary/list.html", drugs=drugs, find=find, newest=newest, files=files, classes=classes)
@@ -86,9 +90,12 @@ def write(visit: Annotated[Visit, Depends(may("formulary.edit"))], form: Annotat
         with visit.reading() as db:
             wrong = formulary_versions.wrong_with(db, form.file.strip(), text)
         return _write_page(visit, Entries({**entered, "text": text}, wrong), 422 if wrong else 200)
-    made = formulary_versions.write(visit.house, visit.who, form.file, form.text, form.why)
+    over = whole(form.over, -1) if form.over else None
+    made = formulary_versions.write(visit.house, visit.who, form.file, form.text, form.why, over=over)
     if isinstance(made, tuple):
-        return _write_page(visit, Entries(entered, made), 422)
+        behind = any(r.code == formulary_versions.Why.BEHIND for r in made)
+        seen = {"over": ""} if behind else {}  # the difference to what is in force now is on the page
+        return _write_page(visit, Entries({**entered, **seen}, made), 409 if behind else 422)
     return go(f"/formulary/versions/{made.id}")
 
 
@@ -110,19 +117,22 @@ def decide(
         return _version_page(visit, version_id, Entries(form.model_dump(), (wrong,)), 422)
     done = formulary_versions.decide(visit.house, visit.who, version_id, decision, form.why)
     if isinstance(done, tuple):
-        conflict = any(r.code in (formulary_versions.Why.DECIDED, formulary_versions.Why.OWN) for r in done)
+        conflict = any(r.code in _CONFLICTS for r in done)
         return _version_page(visit, version_id, Entries(form.model_dump(), done), 409 if conflict else 422)
     return go(f"/formulary/versions/{version_id}")
 
 
+_CONFLICTS = (formulary_versions.Why.DECIDED, formulary_versions.Why.OWN, formulary_versions.Why.BEHIND)
+
+
 @router.get("/formulary/{code}", response_class=HTMLResponse, responses=MISSING)
-def one_drug(visit: Annotated[Visit, Depends(may("formulary.see"))], code: Code) -> HTMLResponse:
+def one_drug(visit: Annotated[Visit, Depends(may("formulary.see"))], code: Code, page: Text = "") -> HTMLResponse:
     """What is known of one drug, every number with its authority, and the site's versions of it."""
     held = visit.house.formulary
     with visit.reading() as db:
-        kept = formulary_versions.versions(db, code)
+        kept = formulary_versions.versions(db, code, whole(page, 1))
     drug = held.drugs.get(code)
-    if drug is None and not kept:
+    if drug is None and not kept.rows:
         raise HTTPException(404)
     limits = _limits(drug) if drug is not None else []
     return render(
@@ -133,10 +143,11 @@ def one_drug(visit: Annotated[Visit, Depends(may("formulary.see"))], code: Code)
 def _write_page(visit: Visit, entries: Entries, status: int = 200) -> HTMLResponse:
     file, text = str(entries.value("file")), str(entries.value("text"))
     with visit.reading() as db:
-        now = formulary_versions.texts_in_force(db).get(file.strip())
+        now, newest = formulary_versions.texts_in_force(db).get(file.strip()), signed_last(db, file.strip())
+    over = entries.value("over") or (newest if file.strip() else "")
     diff = formulary_versions.difference(now.text if now is not None else "", text)
     files = [*visit.house.formulary.drugs, "mixtures", "conversions"]
-    return render(visit, "formulary/write.html", status, entries=entries, diff=diff, files=files)
+    return render(visit, "formulary/write.html", status, entries=entries, diff=diff, files=files, over=over)
 
 
 def _version_page(visit: Visit, version_id: int, entries: Entries, status: int = 200) -> HTMLResponse:

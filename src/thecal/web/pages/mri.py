@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import APIRouter, Depends, Form, HTTPException
 from fastapi.responses import HTMLResponse, RedirectResponse
 from pydantic import BaseModel, Field
-from sqlalchemy import select
 from starlette.responses import Response
 
 from thecal.clinic import mri
-from thecal.clinic.patients import implant_of
+from thecal.clinic.implants import implant_of
 from thecal.clinic.record.tables import Interrogation, Scan
 from thecal.clinic.refused import Refused
-from thecal.pump.families import family
+from thecal.pump.families import InField
 from thecal.quantities import Duration, duration_text
 from thecal.web.answers import CONFLICT, MISSING, WRONG
 from thecal.web.door import Visit, may
+from thecal.web.pages.desk_forms import Text, whole
 from thecal.web.pages.patients import patient_or_404
 from thecal.web.screen import Entries, go, render
 
@@ -45,9 +45,9 @@ class StepForm(BaseModel):
 
 
 @router.get("/patients/{patient_id}/mri", response_class=HTMLResponse, responses=MISSING)
-def worksheet(visit: Annotated[Visit, Depends(may("mri.do"))], patient_id: int) -> HTMLResponse:
+def worksheet(visit: Annotated[Visit, Depends(may("mri.do"))], patient_id: int, page: Text = "") -> HTMLResponse:
     """The worksheet of a patient, or the form that begins one."""
-    return _page(visit, patient_id)
+    return _page(visit, patient_id, page=whole(page, 1))
 
 
 @router.post(
@@ -96,11 +96,14 @@ _STEPS: dict[str, Callable[..., Scan | Refused]] = {
     "emptied": mri.emptied,
     "go": mri.go_to_scan,
     "after": mri.read_after,
+    "reset": mri.reset,
     "close": mri.close,
 }
 
 
-def _page(visit: Visit, patient_id: int, entries: Entries | None = None, status: int = 200) -> HTMLResponse:
+def _page(
+    visit: Visit, patient_id: int, entries: Entries | None = None, status: int = 200, page: int = 1
+) -> HTMLResponse:
     with visit.reading() as db:
         patient = patient_or_404(db, patient_id)
         implant = implant_of(db, patient_id)
@@ -109,12 +112,10 @@ def _page(visit: Visit, patient_id: int, entries: Entries | None = None, status:
         before = None if scan is None or scan.before is None else db.get_one(Interrogation, scan.before)
         why_open = mri.still_open(db, scan) if scan is not None and scan.state == mri.State.AWAY else None
         sounding = scan is not None and mri.sounding_before(db, scan)
-        closed = list(
-            db.scalars(select(Scan).where(Scan.patient_id == patient_id, Scan.state == mri.State.CLOSED).limit(20))
-        )
-    with visit.writing("saw the MRI worksheet", patient_id):
-        pass
-    pump = None if implant is None else family(implant.family)
+        closed, pages = mri.closed_scans(db, patient_id, page)
+    visit.looked("saw the MRI worksheet", patient_id)
+    known = None if implant is None else mri.family_of(implant.family)
+    pump, unknown = (None, known) if isinstance(known, Refused) else (known, None)
     return render(
         visit,
         "mri/worksheet.html",
@@ -122,6 +123,8 @@ def _page(visit: Visit, patient_id: int, entries: Entries | None = None, status:
         patient=patient,
         implant=implant,
         pump=pump,
+        unknown=unknown,
+        stays_shut=pump is not None and pump.in_field is InField.STAYS_SHUT,
         lines=() if pump is None else mri.card(pump),
         empty_first=pump is not None and mri.empty_first(pump),
         scan=scan,
@@ -131,5 +134,7 @@ def _page(visit: Visit, patient_id: int, entries: Entries | None = None, status:
         sounding=sounding,
         without="" if scan is None else duration_text(Duration.of(scan.without_s, "s")),
         closed=closed,
+        page=min(max(1, page), pages),
+        pages=pages,
         entries=entries or Entries(),
     )

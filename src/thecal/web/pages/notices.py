@@ -44,6 +44,7 @@ class NoticeForm(BaseModel):
     models: Lines = ""
     serials: Lines = ""
     softwares: Lines = ""
+    catheters: Lines = ""
     all_pumps: Words = ""
 
 
@@ -133,8 +134,7 @@ def _page(visit: Visit, notice_id: int, entries: Entries | None = None, at: int 
         closed = session.scalars(acts).first()
         who_did = [m.handled.by_person for m in found if m.handled is not None]
         names = names_of(session, [*who_did, notice.by_person, closed.by_person if closed else None])
-    with visit.writing("saw whom a field notice is about", notice=notice_id):
-        pass
+    visit.looked("saw whom a field notice is about", notice=notice_id)
     return desk_page(
         visit, "notices/notice.html", status, notice=notice, found=found, names=names, closed=closed, at=at,
         entries=entries or Entries(), left=sum(m.handled is None for m in found),

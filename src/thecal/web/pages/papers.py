@@ -11,19 +11,19 @@ from fastapi.responses import HTMLResponse
 from sqlalchemy import select
 from starlette.responses import Response
 
-from thecal.clinic.mri import card, empty_first
-from thecal.clinic.patients import implant_of
+from thecal.clinic.implants import implant_of
+from thecal.clinic.mri import card, empty_first, family_of
 from thecal.clinic.pharmacy.lookup import mixture_in
 from thecal.clinic.pharmacy.said import handling_notes, label_in_words, person_who, sheet_in_words
 from thecal.clinic.pharmacy.states import State
 from thecal.clinic.record.tables import Act, Clinic, Implant, Patient, Preparation
+from thecal.clinic.refused import Refused
 from thecal.clinic.session_account import account_of, catheter_text
 from thecal.clinic.site import PAPER_SIZE
 from thecal.exchange.papers import Paper, Person, Sheet, as_html, as_pdf
 from thecal.exchange.papers.cards import Center, Device, implant_card, mri_card
 from thecal.exchange.papers.session_report import session_report
 from thecal.exchange.papers.syringe import SyringeFacts, label_paper, worksheet_paper
-from thecal.pump.families import family
 from thecal.web.answers import CONFLICT, MISSING
 from thecal.web.door import Visit, may
 from thecal.web.screen import day, moment
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from datetime import date
 
     from sqlalchemy.orm import Session
+
+    from thecal.pump.families import Family
 
 router = APIRouter(tags=["papers"])
 
@@ -105,7 +107,7 @@ def mri(visit: Annotated[Visit, Depends(may("paper.print"))], patient_id: Number
     with visit.reading() as db:
         patient, held = _patient(db, patient_id), _implant(db, patient_id)
         clinic, made = foot(visit, db)
-        pump = family(held.family)
+        pump = _family(held)
         lines = tuple((one.text, f"{one.source}{'' if one.verified else ' (not verified)'}") for one in card(pump))
         paper = mri_card(
             person_of(patient), _device(held), _center(db, clinic), lines, made,
@@ -128,8 +130,15 @@ def _implant(db: Session, patient_id: int) -> Implant:
     return found
 
 
+def _family(held: Implant) -> Family:
+    known = family_of(held.family)
+    if isinstance(known, Refused):
+        raise HTTPException(409, known.message)
+    return known
+
+
 def _device(held: Implant) -> Device:
-    pump = family(held.family)
+    pump = _family(held)
     return Device(
         pump.name, held.model, held.serial, held.lot, held.udi, "", day(held.implanted_on), held.site,
         catheter_text(held), held.tip_level or "",
@@ -201,8 +210,7 @@ def _on(visit: Visit, db: Session, row: Preparation) -> str:
 
 def _given(visit: Visit, paper: Paper, form: str, patient_id: int, what: str) -> Response:
     """The paper in one of its forms; that somebody took it is written down."""
-    with visit.writing("printed a paper", patient_id, paper=what, form=form):
-        pass
+    visit.looked("printed a paper", patient_id, paper=what, form=form)
     if form == "pdf":
         name = f"{what}-{patient_id}.pdf"
         headers = {"content-disposition": f'inline; filename="{name}"'}

@@ -58,6 +58,7 @@ class ImplantForm(BaseModel):
     site: Words = ""
     stroke: Words = ""
     tubing: Words = ""
+    catheter_model: Words = ""
     catheter_supplied: Words = ""
     catheter_removed: Words = ""
     catheter_volume: Words = ""
@@ -95,8 +96,7 @@ def patient_list(
     page: Annotated[int, Query(ge=1, le=10**6)] = 1,
 ) -> HTMLResponse:
     """Patients by name or number."""
-    with visit.writing("patients looked up", find=find):
-        pass
+    visit.looked("patients looked up", find=find)
     with visit.reading() as db:
         found = patients.find(db, find, page)
     return render(visit, "patients/list.html", found=found, find=find)
@@ -230,8 +230,7 @@ def days(
 ) -> HTMLResponse:
     """The day view: four bands and the reservoir on one time axis."""
     patient = _patient(visit, patient_id)
-    with visit.writing("saw a day", patient_id):
-        pass
+    visit.looked("saw a day", patient_id)
     with visit.reading() as db:
         view = charting.day_view(db, visit.house, patient, _day(until))
     return render(visit, "patients/days.html", patient=patient, view=view)
@@ -246,8 +245,7 @@ def profile(
 ) -> HTMLResponse:
     """The therapy profile: days folded on one."""
     patient = _patient(visit, patient_id)
-    with visit.writing("saw the profile", patient_id):
-        pass
+    visit.looked("saw the profile", patient_id)
     with visit.reading() as db:
         found = folding.profile(db, visit.house, patient, days if days in folding.SPANS else 14, weekdays)
     return render(visit, "patients/profile.html", patient=patient, profile=found)
@@ -278,8 +276,7 @@ def _day(text: str) -> date | None:
 
 def _chart(visit: Visit, patient_id: int, action: str, status: int = 200, **entries: Any) -> HTMLResponse:
     _patient(visit, patient_id)
-    with visit.writing(action, patient_id):
-        pass
+    visit.looked(action, patient_id)
     with visit.reading() as db:
         found = charting.chart(db, visit.house, patient_or_404(db, patient_id))
     context = {"observed": Entries(), "taken": Entries(), "tapered": Entries(), **entries}
@@ -293,11 +290,13 @@ def _patient_form(visit: Visit, entries: Entries, status: int = 200) -> HTMLResp
 
 
 def _facts_form(visit: Visit, patient: Patient, entries: Entries, status: int = 200) -> HTMLResponse:
+    visit.looked("saw a patient's facts", patient.id)
     return render(visit, "patients/facts.html", status, entries=entries, patient=patient, indications=list(Indication))
 
 
 def _implant_form(visit: Visit, patient: Patient, entries: Entries, status: int = 200) -> HTMLResponse:
     families = [(code, family.name) for code, family in load_families().items()]
+    visit.looked("saw the form of an implant", patient.id)
     return render(visit, "patients/implant.html", status, entries=entries, patient=patient, families=families)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Form, HTTPException, Path, Query
 from fastapi.responses import HTMLResponse, RedirectResponse
@@ -10,7 +11,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy import select
 from starlette.responses import Response
 
-from thecal.clinic.pharmacy import lookup, ordering, way
+from thecal.clinic.pharmacy import lookup, ordering, recalling, way
 from thecal.clinic.pharmacy.ceilings import blocking
 from thecal.clinic.pharmacy.entries import Entered
 from thecal.clinic.pharmacy.keeping import pump_clocks, syringe_clock
@@ -21,8 +22,10 @@ from thecal.clinic.pharmacy.said import class_of, handling_notes, history, label
 from thecal.clinic.pharmacy.site_settings import LONGEST_NOTE, SCHEDULES, notes_of, set_for_site
 from thecal.clinic.pharmacy.states import IN_WORDS, WAY, State, reached
 from thecal.clinic.pharmacy.stepping import clinic_day
+from thecal.clinic.pharmacy.workdays import WEEKDAYS, closed_of
 from thecal.clinic.record.tables import Clinic, Patient, Preparation
 from thecal.clinic.refused import Refused
+from thecal.clinic.sought import sought
 from thecal.web.answers import CONFLICT, MISSING, WRONG
 from thecal.web.door import Visit, may
 from thecal.web.screen import Entries, go, render
@@ -70,14 +73,23 @@ class CodeForm(BaseModel):
     code: Word = ""
 
 
+class RecallForm(BaseModel):
+    """A lot that is recalled, and why."""
+
+    lot: Word = ""
+    why: Word = ""
+
+
 class SettingsForm(BaseModel):
-    """Lead times in days, and a note on each schedule."""
+    """Lead times in days, the days on which nobody works, and a note on each schedule."""
 
     seen: Word = ""
     prescription: Word = ""
     make: Word = ""
     quality_check: Word = ""
     ship: Word = ""
+    closed_weekdays: Annotated[list[Word], Field(default_factory=list, max_length=20)]
+    closed_days: Annotated[str, Field(max_length=4000)] = ""
     note_II: Annotated[str, Field(max_length=LONGEST_NOTE)] = ""  # noqa: N815
     note_III: Annotated[str, Field(max_length=LONGEST_NOTE)] = ""  # noqa: N815
     note_IV: Annotated[str, Field(max_length=LONGEST_NOTE)] = ""  # noqa: N815
@@ -92,8 +104,7 @@ def the_queue(
     page: Annotated[int, Query(ge=1, le=10**6)] = 1,
 ) -> HTMLResponse:
     """Syringes by the day they are needed."""
-    with visit.writing("saw the pharmacy's queue", find=find):
-        pass
+    visit.looked("saw the pharmacy's queue", find=find)
     with visit.reading() as db:
         found = lookup.queue(db, text=find, state=state, page=page)
         settings, today = settings_of(db), clinic_day(db, visit.now_s)
@@ -122,9 +133,10 @@ def order_form(
     if patient is None:
         with visit.reading() as db:
             query = select(Patient).where(
-                Patient.active, *(Patient.search.contains(w, autoescape=True) for w in find.lower().split()[:8])
+                Patient.active.in_((True,)), *(Patient.search.contains(w, autoescape=True) for w in sought(find))
             )
             people = list(db.scalars(query.order_by(Patient.family, Patient.id).limit(FOUND_PATIENTS))) if find else []
+        visit.looked("patients looked up", find=find)
         return render(visit, "pharmacy/choose.html", find=find, people=people)
     return _order_form(visit, patient, order, Entries())
 
@@ -163,11 +175,29 @@ def recall(
     visit: Annotated[Visit, Depends(may("order.see"))], lot: Annotated[str, Query(max_length=100)] = ""
 ) -> HTMLResponse:
     """Every syringe that a lot of stock went into."""
-    with visit.writing("looked up a lot of stock", lot=lot):
-        pass
+    return _recall_page(visit, lot)
+
+
+@router.post("/pharmacy/recall", response_class=RedirectResponse, status_code=303, responses=ALL)
+def recall_lot(
+    visit: Annotated[Visit, Depends(may("compounding.release"))], form: Annotated[RecallForm, Form()]
+) -> Response:
+    """Recall a lot: what was made of it is given up, and whose pump holds it is a task."""
+    made = recalling.recall(visit.house, visit.who, form.lot, form.why)
+    if isinstance(made, tuple):
+        return _recall_page(visit, form.lot, Entries(form.model_dump(), made), status_of(made))
+    return go(f"/pharmacy/recall?{urlencode({'lot': made.lot.lot})}")
+
+
+def _recall_page(visit: Visit, lot: str, entries: Entries | None = None, status: int = 200) -> HTMLResponse:
+    visit.looked("looked up a lot of stock", lot=lot)
     with visit.reading() as db:
         found = lookup.stock_lot(db, lot)
-    return render(visit, "pharmacy/recall.html", lot=lot, found=found, words=IN_WORDS)
+        back = lookup.recalled(db, [lot])
+    return render(
+        visit, "pharmacy/recall.html", status, lot=lot, found=found, words=IN_WORDS, entries=entries or Entries(),
+        back=back[0] if back and lot.strip() else None,
+    )  # fmt: skip
 
 
 @router.get("/pharmacy/settings", response_class=HTMLResponse)
@@ -176,6 +206,9 @@ def settings_form(visit: Annotated[Visit, Depends(may("pharmacy.settings"))]) ->
     with visit.reading() as db:
         kept = settings_of(db)
     values: dict[str, Any] = {f"note_{s}": note for s, note in notes_of(kept).items()}
+    closed = closed_of(kept)
+    values |= {"closed_weekdays": [str(w) for w in sorted(closed.weekdays)]}
+    values |= {"closed_days": "\n".join(on.isoformat() for on in sorted(closed.days))}
     values |= {t.lead.value: str(t.days) for t in lead_times(kept) if t.by == "this site"}
     return _settings_form(visit, Entries(values))
 
@@ -188,7 +221,8 @@ def settings(
     entered = form.model_dump()
     days = {lead.value: entered[lead.value] for lead in Lead}
     notes = {schedule: entered[f"note_{schedule}"] for schedule in SCHEDULES}
-    made = set_for_site(visit.house, visit.who, days, notes, seen=_whole(form.seen))
+    closed = (form.closed_weekdays, form.closed_days)
+    made = set_for_site(visit.house, visit.who, days, notes, closed, seen=_whole(form.seen))
     if isinstance(made, tuple):
         return _settings_form(visit, Entries(entered, made), 422)
     return go("/pharmacy/settings")
@@ -239,8 +273,7 @@ def syringe_page(visit: Visit, preparation_id: int, entries: Entries | None = No
     """The page of one syringe; a worksheet that waits for its second check is shown to its writer alone."""
     row = found_or_404(visit, preparation_id)
     house, formulary = visit.house, visit.house.formulary
-    with visit.writing("saw a syringe", row.patient_id):
-        pass
+    visit.looked("saw a syringe", row.patient_id)
     with visit.reading() as db:
         mixture, patient = lookup.mixture_in(db, row), db.get(Patient, row.patient_id)
         limits = way.limits_on(db, row, formulary)
@@ -322,8 +355,7 @@ def _order_form(
         on_way = ordering.open_of(db, patient_id) if patient is not None else []
     if patient is None:
         raise HTTPException(404)
-    with visit.writing("began to order a syringe", patient_id):
-        pass
+    visit.looked("began to order a syringe", patient_id)
     of_order = ready if ready is not None and order_id == ready.id else None
     mixture = None
     if of_order is not None:
@@ -341,5 +373,11 @@ def _settings_form(visit: Visit, entries: Entries, status: int = 200) -> HTMLRes
         kept, history_of = settings_of(db), {one.lead: one for one in learned(db)}
         clinic = db.scalars(select(Clinic)).first()
     seen = clinic.revision if clinic is not None else 0
-    shown = {"times": lead_times(kept), "learned": history_of, "schedules": SCHEDULES, "seen": seen}
+    shown = {
+        "times": lead_times(kept),
+        "learned": history_of,
+        "schedules": SCHEDULES,
+        "seen": seen,
+        "weekdays": WEEKDAYS,
+    }
     return render(visit, "pharmacy/settings.html", status, entries=entries, **shown)

@@ -10,6 +10,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from pydantic import BaseModel
 from starlette.responses import Response
 
+from thecal.clinic.desk.rebooking import STAYS_WORDS, to_come
 from thecal.clinic.site import SHEETS, Facts, change_site, clinic_of, facts_of
 from thecal.web.answers import MISSING
 from thecal.web.door import Visit, may
@@ -28,6 +29,7 @@ class SiteForm(BaseModel):
     on_call: Words = ""
     address: Words = ""
     sheet: Words = ""
+    stays: Words = ""
     revision: Words = ""
 
 
@@ -41,7 +43,7 @@ def see_site(visit: Annotated[Visit, Depends(may("site.edit"))]) -> HTMLResponse
 def keep_site(visit: Annotated[Visit, Depends(may("site.edit"))], form: Annotated[SiteForm, FormOf()]) -> Response:
     """Keep what was entered; every page goes by it at once."""
     facts = Facts(form.name, form.zone, form.phone, form.on_call, form.address)
-    made = change_site(visit.house, visit.who, facts, form.sheet, whole(form.revision))
+    made = change_site(visit.house, visit.who, facts, form.sheet, whole(form.revision), stays=form.stays)
     if isinstance(made, tuple):
         return _page(visit, Entries(form.model_dump(), made), status_for(made), form.revision)
     return go("/site")
@@ -49,8 +51,13 @@ def keep_site(visit: Annotated[Visit, Depends(may("site.edit"))], form: Annotate
 
 def _page(visit: Visit, entries: Entries | None = None, status: int = 200, seen: str = "") -> HTMLResponse:
     with visit.reading() as session:
-        found = clinic_of(session)
+        found, visits = clinic_of(session), to_come(session, visit.now_s)
     if found is None:
         raise HTTPException(404)
-    shown = {"revision": seen or found.revision, "sheets": list(SHEETS.items())}
+    shown = {
+        "revision": seen or found.revision,
+        "sheets": list(SHEETS.items()),
+        "visits": visits,
+        "stays": [*STAYS_WORDS.items()],
+    }
     return render(visit, "site/site.html", status, entries=entries or Entries(facts_of(found)), **shown)

@@ -85,8 +85,7 @@ def _list(
 ) -> HTMLResponse:
     state = state if state in tuple(tasks.State) else ""
     role = role if role in ROLES else ""
-    with visit.writing("saw tasks", role=role, state=state):
-        pass
+    visit.looked("saw tasks", role=role, state=state)
     with visit.reading() as session:
         query = tasks.listed(role, state)
         total = session.scalar(select(func.count()).select_from(query.subquery())) or 0

@@ -92,8 +92,7 @@ def watches(
     with visit.reading() as db:
         found = watching.open_watches(db, visit.now_s, text, number)
     for line in found.lines:
-        with visit.writing("saw a watch", line.patient.id):
-            pass
+        visit.looked("saw a watch", line.patient.id)
     return render(visit, "watch/list.html", found=found, text=text)
 
 
@@ -154,8 +153,7 @@ def _watch_or_404(visit: Visit, watch_id: int) -> Watch:
 
 
 def _watch(visit: Visit, watch: Watch, entries: Entries, status: int = 200) -> HTMLResponse:
-    with visit.writing("saw a watch", watch.patient_id):
-        pass
+    visit.looked("saw a watch", watch.patient_id)
     with visit.reading() as db:
         row = db.get(Watch, watch.id) or watch
         found = watching.shown(db, row, visit.now_s)

@@ -48,8 +48,7 @@ def move(visit: Annotated[Visit, Depends(may("world.move"))], form: Annotated[Mo
         world.move(seconds)
     except (WorldAway, UnreachableError) as away:
         return _not_moved(visit, str(away), 409)
-    with visit.writing("moved the demonstration's clock", by=form.by, seconds=seconds):
-        pass
+    visit.looked("moved the demonstration's clock", by=form.by, seconds=seconds)
     return go(_own(form.back))
 
 
