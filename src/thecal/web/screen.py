@@ -17,6 +17,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from sqlalchemy import select
 
 from thecal.clinic.record.tables import BoardLine, Clinic
+from thecal.exchange.papers.log_words import in_ml
+from thecal.therapy.refusal import day_text, minute_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -97,12 +99,12 @@ def moment(utc_s: int | None, zone: ZoneInfo) -> str:
     if utc_s is None:
         return "never"
     at = datetime.fromtimestamp(utc_s, UTC).astimezone(zone)
-    return f"{at.day} {at:%b %Y %H:%M}"
+    return minute_text(at)
 
 
 def day(when: date | None) -> str:
     """A day with its month spelled out: 22 Nov 2026."""
-    return "not known" if when is None else f"{when.day} {when:%b %Y}"
+    return "not known" if when is None else day_text(when)
 
 
 def age(seconds: int) -> str:
@@ -119,6 +121,16 @@ def begin_sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+def as_moment(text: str, zone: ZoneInfo) -> str:
+    """A moment that the link wrote down in UTC (ISO 8601), as ``moment`` shows it."""
+    return moment(int(datetime.fromisoformat(text).timestamp()), zone)
+
+
+def plain_day(text: str) -> str:
+    """A moment without the zero before its day, as every other moment stands: 2 Nov 2026 14:05:00."""
+    return text.removeprefix("0")
+
+
 def _environment() -> Environment:
     made = Environment(
         loader=FileSystemLoader(HERE / "templates"),
@@ -133,6 +145,9 @@ def _environment() -> Environment:
         as_day=date.fromisoformat,
         age=age,
         begin_sentence=begin_sentence,
+        in_ml=in_ml,
+        as_moment=as_moment,
+        plain_day=plain_day,
         zip_same=_alike,
         names_of=_names_of,
     )

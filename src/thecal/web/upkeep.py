@@ -19,6 +19,7 @@ from thecal.clinic.record import StoreError
 from thecal.clinic.record.tables import Implant, Interrogation
 from thecal.clinic.refused import Refused
 from thecal.clinic.session import poll
+from thecal.web.security import lines_of
 
 if TYPE_CHECKING:
     from thecal.clinic.practice import Practice
@@ -50,8 +51,8 @@ class Upkeep:
                 self.round()
             except (LinkAway, StoreError) as away:
                 _log.info("a round of the clinic's upkeep was not finished: %s", away)
-            except Exception:  # noqa: BLE001 -- one bad round must not end all of them
-                _log.exception("a round of the clinic's upkeep failed")
+            except Exception as wrong:  # noqa: BLE001 -- one bad round must not end all of them
+                _log.error("a round of the clinic's upkeep failed\n%s", lines_of(wrong))
             time.sleep(ROUND_S)
 
     def round(self) -> list[str]:

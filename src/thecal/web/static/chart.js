@@ -11,7 +11,8 @@
 // data-x: "clock" (s of a day), "hours" (s since the beginning), "time" (Unix s; data-zone names the clinic's zone).
 // data-from and data-until, where both stand on a chart of lines, are the ends of the time axis.
 // data-line of a column: solid, outline, dashed, dotted, points, hollow and faint (points too); low and high (with data-of="2", the column of its line)
-// make a band. A column without data-line is not drawn and is read aloud. Needs uPlot.
+// make a band; of several, the outer ones stand outside in the table. data-zero="no": a zero is read but not drawn.
+// A column without data-line is not drawn and is read aloud. Needs uPlot.
 "use strict";
 (() => {
   const COLORS = { light: ["#0b4f6c", "#8a3b12", "#3d3a8c", "#4a5a12"], dark: ["#8fd3ee", "#ffb38a", "#b9b6ff", "#cfe08a"] };
@@ -23,6 +24,8 @@
     return found ? Number(found[0].replaceAll(",", "")) : null;
   };
 
+  const drawable = (value, zero) => (value === 0 && zero === "no" ? null : value);
+
   function read(table) {
     const heads = [...table.tHead.rows[table.tHead.rows.length - 1].cells];
     const rows = [...table.tBodies].flatMap((body) => [...body.rows]).filter((row) => row.cells[0].dataset.at !== undefined);
@@ -30,7 +33,7 @@
       name: head.textContent.trim(),
       line: head.dataset.line,
       of: head.dataset.of === undefined ? null : Number(head.dataset.of) - 1,
-      values: rows.map((row) => (row.cells[n + 1] ? number(row.cells[n + 1].textContent) : null)),
+      values: rows.map((row) => (row.cells[n + 1] ? drawable(number(row.cells[n + 1].textContent), table.dataset.zero) : null)),
       texts: rows.map((row) => (row.cells[n + 1] ? row.cells[n + 1].textContent.trim() : "")),
     }));
     return {
@@ -40,6 +43,7 @@
     };
   }
 
+  const grouped = (y) => y.toLocaleString("en-US", { maximumSignificantDigits: 6 });
   const two = (n) => String(n).padStart(2, "0");
   function ticks(kind, zone) {
     if (kind === "clock") return (u, at) => at.map((s) => `${two(Math.floor(s / 3600))}:${two(Math.floor(s / 60) % 60)}`);
@@ -50,6 +54,12 @@
   function hours(zone) {
     const shown = new Intl.DateTimeFormat("en-GB", { timeZone: zone || "UTC", hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
     return (u, at) => at.map((s) => shown.format(new Date(s * 1000)));
+  }
+  // The bands of one line, the outer one first, as their edges are named.
+  function edgesOf(drawn, of) {
+    const names = (line) => drawn.filter((s) => s.line === line && s.of === of).map((s) => s.name);
+    const highs = names("high").reverse();
+    return names("low").map((name, n) => `${name} to ${highs[n]}`);
   }
   const HOURS = [1, 2, 3, 4, 6, 12, 24, 48, 72, 168].map((h) => h * 3600);
 
@@ -65,6 +75,7 @@
     const ys = drawn.map((s) => (steps ? [...s.values, s.values[s.values.length - 1]] : s.values));
     const most = Math.max(0, ...ys.flat().filter((y) => y !== null));
     const top = options.top || most || 1;
+    const whole = options.whole;
     const area = document.createElement("div");
     area.className = "chart-area";
     area.tabIndex = 0;
@@ -76,8 +87,8 @@
     legend.className = "chart-legend";
     const scale = document.createElement("p");
     scale.className = "chart-scale";
-    scale.textContent = options.scale ? `Scale: ${options.scale}.` : `Scale: 0 to ${top} ${options.unit}.`;
-    if (most > top) scale.textContent += ` What lies above it ends at the upper edge: the highest value is ${most} ${options.unit}.`;
+    scale.textContent = options.scale ? `Scale: ${options.scale}.` : `Scale: 0 to ${grouped(top)} ${options.unit}.`;
+    if (most > top) scale.textContent += ` What lies above it ends at the upper edge: the highest value is ${grouped(most)} ${options.unit}.`;
     host.append(legend, area, reading, scale);
 
     const stepped = steps ? uPlot.paths.stepped({ align: 1 }) : undefined;
@@ -90,14 +101,15 @@
         width: edge ? 1 : s.line === "solid" ? 3 : 2,
         dash: edge ? [2, 4] : DASH[s.line],
         paths: POINTS.has(s.line) ? () => null : stepped,
-        points: { show: POINTS.has(s.line), size: 10, width: 2, fill: s.line === "points" ? color(s) : s.line === "faint" ? "#8888" : "transparent" },
+        points: { show: POINTS.has(s.line) || (s.line === "solid" && !steps && s.values.includes(null)), size: POINTS.has(s.line) ? 10 : 6, width: 2, fill: s.line === "points" ? color(s) : s.line === "faint" ? "#8888" : "transparent" },
         fill: steps && s.line === "solid" ? `${color(s)}22` : undefined,
       };
     });
     const bands = drawn.flatMap((s, n) => {
       if (s.line !== "high") return [];
-      const low = drawn.findIndex((other) => other.line === "low" && other.of === s.of);
-      return low < 0 ? [] : [{ series: [n + 1, low + 1], fill: `${color(s)}22` }];
+      const edges = (line) => drawn.map((other, at) => (other.line === line && other.of === s.of ? at : -1)).filter((at) => at >= 0);
+      const low = edges("low").reverse()[edges("high").indexOf(n)];
+      return low === undefined ? [] : [{ series: [n + 1, low + 1], fill: `${color(s)}22` }];
     });
     for (const s of lines) {
       const item = document.createElement("li");
@@ -114,7 +126,8 @@
     }
     if (bands.length) {
       const item = document.createElement("li");
-      item.textContent = "shaded between dotted edges: the band";
+      const edges = edgesOf(drawn, lines[0].n);
+      item.textContent = `shaded between dotted edges: ${edges.length > 1 ? edges.join(", ") : "the band"}`;
       legend.append(item);
     }
 
@@ -135,12 +148,12 @@
         scales: { x: options.from === undefined ? { time: false } : { time: false, range: () => [options.from, data.until] }, y: { range: () => [0, top * 1.02] } },
         axes: [
           options.from === undefined
-            ? { stroke: ink, grid, values: ticks(options.x, options.zone), incrs: options.x === "time" ? undefined : HOURS, space: options.x === "time" ? 110 : 50 }
-            : { stroke: ink, grid, values: hours(options.zone), splits: (u) => {
+            ? { stroke: ink, grid, size: 30, values: ticks(options.x, options.zone), incrs: options.x === "time" ? undefined : HOURS, space: options.x === "time" ? 110 : 50 }
+            : { stroke: ink, grid, size: 30, values: hours(options.zone), splits: (u) => {
                 const step = u.width < 600 ? 21600 : 10800;
                 return Array.from({ length: Math.floor((data.until - options.from) / step) + 1 }, (_, n) => options.from + n * step);
               } },
-          { stroke: ink, grid, size: 70, label: options.unit, labelSize: 20, values: (u, at) => at.map((y) => (y === 0 ? "0" : String(Number(y.toPrecision(6))))) },
+          { stroke: ink, grid, size: 70, label: options.unit, labelSize: 20, incrs: whole ? [1, 2, 5, 10, 20, 50, 100] : undefined, values: (u, at) => at.map(grouped) },
         ],
         series: [{}, ...series],
         bands,
@@ -182,6 +195,7 @@
     draw(host, data, {
       kind: said.chart, x: said.x || "clock", zone: said.zone, unit: said.unit || "", scale: said.scale, source: said.source,
       from: said.from === undefined ? undefined : Number(said.from),
+      whole: said.whole === "yes",
       top: said.top ? Number(said.top) : undefined, height: said.height ? Number(said.height) : undefined,
       label: table.caption ? table.caption.textContent.trim() : "",
     });

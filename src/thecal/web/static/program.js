@@ -70,6 +70,8 @@
   const tables = () => document.querySelectorAll(".steps-table");
   function begin() {
     tables().forEach(show);
+    new MutationObserver(() => tables().forEach(show))
+      .observe(document.documentElement, { attributes: true, attributeFilter: ["data-bs-theme"] });
     document.addEventListener("input", (event) => {
       const table = event.target.closest && event.target.closest(".steps-table");
       if (table) show(table);
