@@ -8,7 +8,7 @@ RUN_READY := $(VENV)/.run-ready
 DEV_READY := $(VENV)/.dev-ready
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test setup check lint types imports trace traced validate validated unit docs long fuzz mutants bench peers lock clean
+.PHONY: run test setup check lint types imports trace traced validate validated unit docs postgres long fuzz mutants bench peers lock clean
 
 run: $(RUN_READY)
 	@$(BIN)/thecal clinic run --demonstration
@@ -65,8 +65,8 @@ validated: $(DEV_READY)
 # One thread of linear algebra for each test process: they share the machine already. One process more than there are
 # processors, because many tests wait for sockets, browsers and children; and files of tests in memory where there is
 # such a folder, because the record writes each step through to the disk.
-unit long: export OPENBLAS_NUM_THREADS = 1
-unit long: export PYTEST_DEBUG_TEMPROOT = $(wildcard /dev/shm)
+unit postgres long: export OPENBLAS_NUM_THREADS = 1
+unit postgres long: export PYTEST_DEBUG_TEMPROOT = $(wildcard /dev/shm)
 TESTERS ?= $(shell expr $$(nproc 2>/dev/null || echo 2) + 1)
 unit: $(DEV_READY)
 	$(BIN)/pytest -n $(TESTERS) --dist worksteal -m "not long" --cov --cov-report=
@@ -74,6 +74,11 @@ unit: $(DEV_READY)
 
 docs: $(DEV_READY)
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
+
+# Everything that knows a clinic's record, with the record on PostgreSQL, which the tests start themselves. `unit` has the
+# same tests on SQLite, and a few of them on both.
+postgres: $(DEV_READY)
+	$(BIN)/pytest -n $(TESTERS) --dist worksteal -m "not long" --record postgresql tests/test_clinic_*.py tests/test_web_*.py tests/test_exchange_*.py tests/test_demonstration_*.py tests/test_browser_*.py tests/test_cli_clinic*.py tests/test_rig_ledger.py
 
 # Long campaigns: their figures are in docs/evidence.md.
 long: $(DEV_READY)

@@ -10,8 +10,10 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from fastapi.testclient import TestClient
+from tests.record_engines import record_in
 from tests.rig_world import ROOT, SERVICE, Process, Rig, bench_pump
 
+from thecal.clinic.people.sealing import Seal
 from thecal.clinic.people.signing_in import begin, who_is
 from thecal.clinic.programming.order_text import parsed
 from thecal.clinic.pumps import LinkAway, Pumps
@@ -140,10 +142,12 @@ class ClinicWorld:
         self.store.close()
 
 
-def clinic_world(url: str) -> ClinicWorld:
-    """A clinic over an empty record, without pumps."""
-    store = Store(url)
-    house = House(store, Pumps(nobody_answers), load(), lambda: NOW_S, "test", settings=Settings(ORIGIN))
+def clinic_world(where: Path | str) -> ClinicWorld:
+    """A clinic over an empty record, without pumps. ``where`` is a folder, for the run's engine, or an address."""
+    store = Store(where if isinstance(where, str) else record_in(where))
+    house = House(
+        store, Pumps(nobody_answers), load(), lambda: NOW_S, "test", settings=Settings(ORIGIN), seal=Seal.new()
+    )
     world = ClinicWorld(store, house)
     with store.writing(Stamp(SYSTEM, NOW_S, NOW_S, "test", "test"), "clinic made") as record:
         record.keep(
@@ -221,9 +225,9 @@ __all__ = [
 ]
 
 
-def sqlite_clinic(folder: Path) -> Iterator[ClinicWorld]:
-    """A clinic on SQLite, ended at the end of the test."""
-    world = clinic_world(f"sqlite:///{folder}/clinic.sqlite")
+def plain_clinic(folder: Path) -> Iterator[ClinicWorld]:
+    """A clinic without pumps, ended at the end of the test."""
+    world = clinic_world(folder)
     try:
         yield world
     finally:

@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from tests.record_engines import engine_of_run, new_url
+
+from thecal.clinic.record import Store
+from thecal.clinic.site import record_address
 from thecal.demonstration.making import Making, make_world
 from thecal.demonstration.scenario import FILE, read_scenario
 from thecal.formulary import load
@@ -29,7 +33,13 @@ def some_of(numbers: Sequence[str], days: int = 100) -> Scenario:
 
 
 def small_world(folder: Path, *numbers: str, now_s: int = NOW_S) -> Scenario:
-    """Make a world of some patients in a new folder."""
+    """Make a world of some patients in a new folder, with its record on the run's engine."""
     scenario = some_of(numbers)
-    make_world(folder, Making(scenario, load(), now_s, "test"))
+    elsewhere = new_url("postgresql", folder, empty=True) if engine_of_run() == "postgresql" else ""
+    make_world(folder, Making(scenario, load(), now_s, "test", elsewhere))
     return scenario
+
+
+def record_of(folder: Path) -> Store:
+    """The record of a world, where its folder says."""
+    return Store(record_address(folder, {}), make=False)

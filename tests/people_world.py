@@ -44,7 +44,8 @@ def with_second(world: ClinicWorld, role: str) -> pyotp.TOTP:
     """Give somebody an authenticator application; here it is."""
     secret = pyotp.random_base32()
     with world.house.store.noting() as session:
-        session.merge(OneTimeSecret(person_id=world.people[role].person_id, secret=secret, newest_step=0))
+        who = world.people[role].person_id
+        session.merge(OneTimeSecret(person_id=who, secret=world.house.seal.seal(secret, who), newest_step=0))
     return pyotp.TOTP(secret)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tests.clinic_world import FIRST_ORDER, SERIAL
 from tests.session_world import begun, entered, now, proposed, sent
 
-from thecal.clinic.patients import implant_of
+from thecal.clinic.implants import implant_of
 from thecal.clinic.programming.composing import composed
 from thecal.clinic.programming.entries import CeilingRow, Fields, ReasonRow, StepRow
 from thecal.clinic.programming.frame import Frame

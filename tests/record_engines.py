@@ -1,8 +1,14 @@
 """The engines that a record may live on, for tests: SQLite in a file, and a PostgreSQL that this process starts once.
 
+Every world of the clinic asks here where its record is to be: on the engine of the run. That is SQLite, and PostgreSQL
+where the run was started with ``--record postgresql``; ``make postgres`` runs all that know a record so.
+
 ``record_urls`` is a fixture with both: a test that takes it runs twice, each time with a way to make addresses of new
 records. ``store`` is a new record on each. Import their makers where they are used:
 ``from tests.record_engines import store_fixture, urls_fixture  # noqa: F401``.
+
+A module's fixture that takes ``record_engine`` is told the engine: that of the run, and for tests with the mark
+``both_engines`` PostgreSQL too, whatever the run is on (``conftest``).
 """
 
 from __future__ import annotations
@@ -27,8 +33,11 @@ import psycopg
 import pytest
 
 from thecal.clinic.record import Store
+from thecal.clinic.record.opening import file_of
 
 ENGINES = ("sqlite", "postgresql")
+RUN = "THECAL_TEST_RECORD"
+"""The variable of the environment that names the engine of the run; ``--record`` sets it, for children too."""
 STARTS_S = 120.0
 SLOW = (subprocess.SubprocessError, AssertionError)
 _NUMBERS = count(1)
@@ -37,10 +46,10 @@ RecordUrls = Callable[[], str]
 
 
 class Postgres:
-    """A PostgreSQL of this process, ended with it. ``uri`` is of its first database."""
+    """A PostgreSQL of this process, ended with it. Its files lie in a folder that goes with it."""
 
-    def __init__(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="thecal-pg-"))
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder or Path(tempfile.mkdtemp(prefix="thecal-pg-"))
         atexit.register(shutil.rmtree, self.folder, ignore_errors=True)  # after the server's own, which comes later
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -53,8 +62,8 @@ class Postgres:
                 self.run()
         atexit.register(self.end)
         for setting in ("fsync", "full_page_writes"):  # processes are killed in tests, and never the machine
-            self._do(f"ALTER SYSTEM SET {setting} = off")
-        self._do("SELECT pg_reload_conf()")
+            self.do(f"ALTER SYSTEM SET {setting} = off")
+        self.do("SELECT pg_reload_conf()")
         self._template: str | None = None
 
     def end(self) -> None:
@@ -89,7 +98,7 @@ class Postgres:
     def make(self, template: str = "template1") -> str:
         """A new database; its name."""
         name = f"record_{os.getpid()}_{next(_NUMBERS)}"
-        self._do(f"CREATE DATABASE {name} TEMPLATE {template}")
+        self.do(f"CREATE DATABASE {name} TEMPLATE {template}")
         return name
 
     def with_tables(self) -> str:
@@ -99,7 +108,8 @@ class Postgres:
             Store(self.url(self._template)).close()
         return self.make(self._template)
 
-    def _do(self, statement: str) -> None:
+    def do(self, statement: str) -> None:
+        """One statement of its owner, outside of every record."""
         with psycopg.connect(f"postgresql://postgres@/postgres?host={self.host}", autocommit=True) as connection:
             connection.execute(statement)
 
@@ -133,6 +143,16 @@ def new_url(engine: str, folder: Path, *, empty: bool = False) -> str:
     if not empty:
         path.write_bytes(_empty_sqlite())
     return f"sqlite:///{path}"
+
+
+def engine_of_run() -> str:
+    """The engine that worlds live on in this run."""
+    return os.environ.get(RUN, ENGINES[0])
+
+
+def record_in(folder: Path, engine: str = "") -> str:
+    """The address of a new record on an engine, else on that of the run; a file of it lies in ``folder``."""
+    return new_url(engine or engine_of_run(), folder)
 
 
 @pytest.fixture(name="record_urls", params=ENGINES)
@@ -174,3 +194,14 @@ def unguarded(store: Store, table: str, statement: str, *values: Any) -> None:
     raw(store, statement, *values)
     for _name, sql in kept:
         raw(store, sql)
+
+
+def bytes_of(store: Store) -> bytes:
+    """What the files of a record hold, to the last byte; of PostgreSQL those of its database."""
+    path = file_of(store.url)
+    if path is not None:
+        store.engine.dispose()
+        return b"".join(file.read_bytes() for file in path.parent.glob(f"{path.name}*"))
+    ((number,),) = raw(store, "SELECT oid FROM pg_database WHERE datname = current_database()")
+    postgres().do("CHECKPOINT")
+    return b"".join(file.read_bytes() for file in (postgres().folder / "data" / "base" / str(number)).iterdir())

@@ -16,7 +16,7 @@ from thecal.clinic.refilling import checklist, filling, hands, medication, secon
 from thecal.clinic.refilling.checklist import Phase
 from thecal.clinic.refilling.syringe import today_of
 from thecal.clinic.refused import Refused
-from thecal.clinic.session import begin
+from thecal.clinic.session import begin, read_again
 from thecal.clinic.workflow import Step, Workflow
 from thecal.quantities import Concentration, Volume
 from thecal.therapy.mixture import Ingredient, Mixture
@@ -36,9 +36,9 @@ DAY_TOTAL = "1.4 mg"
 DAY_S = 86_400
 
 
-def refill_clinic(folder: Path, *serials: str) -> Iterator[ClinicWorld]:
-    """A clinic with pumps in a rig of its own."""
-    yield from session_clinic(folder, *serials)
+def refill_clinic(folder: Path, *serials: str, url: str = "") -> Iterator[ClinicWorld]:
+    """A clinic with pumps in a rig of its own, on the run's engine where no record is named."""
+    yield from session_clinic(folder, *serials, url=url)
 
 
 def mixture(parts: tuple[tuple[str, str], ...]) -> Mixture:
@@ -66,8 +66,8 @@ def running(world: ClinicWorld, number: str = "1001", serial: str = "B-1", days:
                 programmed=Volume.of(19, "mL"),
             )
         )
-    for passed in range(0, days, 10):
-        world.pass_s(min(10, days - passed) * DAY_S)
+    for passed in range(0, days, 5):  # a rig that is busy answers within its patience
+        world.pass_s(min(5, days - passed) * DAY_S)
     return patient
 
 
@@ -97,11 +97,32 @@ def prepared(world: ClinicWorld, patient: Patient, parts: tuple[tuple[str, str],
 
 
 def opened(
-    world: ClinicWorld, patient: Patient, workflow: Workflow = Workflow.REFILL_SAME, role: str = "nurse"
+    world: ClinicWorld,
+    patient: Patient,
+    workflow: Workflow = Workflow.REFILL_SAME,
+    role: str = "nurse",
+    *,
+    put_right: bool = True,
 ) -> Session:
-    """A session that was read and begun."""
+    """A session that was read and begun; what a test before it left untold is put right first."""
     session = begun(world, patient, workflow, role)
+    if put_right:
+        _put_right(world, session, role)
     return read_step(world, session, role)
+
+
+def _put_right(world: ClinicWorld, session: Session, role: str) -> None:
+    """Let the reservoir hold what the pump counts, where a session was left before the pump was told."""
+    with world.house.reading() as db:
+        if hands.untold(db, session) is None:
+            return
+    rig, pumps = world.house.world, world.house.pumps
+    assert rig is not None
+    level = pumps.status(session.serial).level_nl  # type: ignore[union-attr]
+    rig.draw(session.serial)
+    rig.fill(session.serial, level)
+    assert pumps.command("refill", session.serial, level_nl=level).arm.value == "granted"
+    assert isinstance(read_again(world.house, world.people[role], session.id, rev(world, session)), Session)
 
 
 def read_step(world: ClinicWorld, session: Session, role: str) -> Session:
@@ -139,6 +160,9 @@ def syringed(world: ClinicWorld, session: Session, code: str, role: str = "nurse
 def aspirated(world: ClinicWorld, session: Session, role: str = "nurse", volume: str = "") -> Volume:
     """Everything drawn out, and the checklist finished with the volume that came."""
     assert world.house.world is not None
+    moved = world.house.world.ask("truth", serial=session.serial)  # type: ignore[attr-defined]
+    if not int(moved["reservoir_nl"]) and volume != "0":  # a test before this one left it dry
+        world.house.world.fill(session.serial, 10_000_000)
     nl = fine(hands.aspirate(world.house, world.house.world, world.people[role], session.id))
     out = Volume.of(nl, "nL")
     items = [i.id for i in checklist.items(Phase.ASPIRATE)]

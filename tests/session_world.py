@@ -24,8 +24,8 @@ HOURLY = 'dose = "0.05 mg/h"'
 
 
 def session_clinic(folder: Path, *serials: str, url: str = "") -> Iterator[ClinicWorld]:
-    """A clinic with pumps, on SQLite where no other record is named, ended after the tests."""
-    world = clinic_world(url or f"sqlite:///{folder}/clinic.sqlite")
+    """A clinic with pumps, on the run's engine where no record is named, ended after the tests."""
+    world = clinic_world(url or folder)
     try:
         yield with_pumps(world, folder / "rig", *serials)
     finally:
@@ -42,7 +42,7 @@ def begun(world: ClinicWorld, patient: Patient, workflow: Workflow = Workflow.LO
 
 def serial_of(world: ClinicWorld, patient: Patient) -> str:
     """The pump of a patient."""
-    from thecal.clinic.patients import implant_of
+    from thecal.clinic.implants import implant_of
 
     with world.house.reading() as db:
         implant = implant_of(db, patient.id)

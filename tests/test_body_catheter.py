@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
     from tests.tip_reference import Moment
 
+# A search through many cases: its lines are counted by the tests of single cases, and counting them here doubles its time.
+search = pytest.mark.no_cover
+
 DRUGS = ("morphine", "bupivacaine", "clonidine")
 ML_PER_NL = Fraction(1, 10**6)
 
@@ -152,18 +155,21 @@ def check(case: Case, loss_per_day: Mapping[str, float] | None = None) -> None:
         assert front.reaches_tip_s == (times[0] if times else None)
 
 
+@search
 @settings(max_examples=500, deadline=None)
 @given(cases())
 def test_agrees_with_parcels_pushed_by_hand(case: Case) -> None:
     check(case)
 
 
+@search
 @settings(deadline=None)
 @given(cases(), st.fixed_dictionaries({d: st.sampled_from([0.0, 0.001, 0.3]) for d in DRUGS}))
 def test_agrees_with_parcels_where_drug_is_lost_in_the_reservoir(case: Case, loss: dict[str, float]) -> None:
     check(case, loss)
 
 
+@search
 @settings(deadline=None)
 @given(cases())
 def test_every_stroke_agrees_and_dry_strokes_are_flagged(case: Case) -> None:
@@ -181,6 +187,7 @@ def test_every_stroke_agrees_and_dry_strokes_are_flagged(case: Case) -> None:
     agree(np.cumsum(found.moved_ml), found.pumped_ml())
 
 
+@search
 @settings(deadline=None)
 @given(cases())
 def test_no_mass_is_made_or_lost(case: Case) -> None:
@@ -199,6 +206,7 @@ def row_mg(found: TipArrival, parcel: Parcel) -> FloatArray:
     return np.array([parcel.volume_ml * parcel.c_mg_per_ml[d] for d in found.ingredients])
 
 
+@search
 @settings(deadline=None)
 @given(cases(), st.floats(0, 1), st.sampled_from([0.0, 0.2]))
 def test_two_runs_in_a_row_are_one_run(case: Case, share: float, loss: float) -> None:
@@ -226,6 +234,7 @@ def test_two_runs_in_a_row_are_one_run(case: Case, share: float, loss: float) ->
     agree(whole.arrived_mg([cut_s]) + second.arrived_mg(end)[order], whole.arrived_mg(end))
 
 
+@search
 @settings(deadline=None)
 @given(cases())
 def test_twice_the_strength_is_twice_the_mass(case: Case) -> None:
@@ -399,6 +408,7 @@ def test_a_wide_front_is_the_mean_over_a_normal_volume() -> None:
         assert found.arrived_mg([round(pumped_ml * 1000)])[0, 0] == pytest.approx(expected, rel=1e-6)
 
 
+@search
 @settings(deadline=None)
 @given(cases(), st.floats(1e-4, 0.08))
 @pytest.mark.requirement("OP-6.2.3", "HZ-1.14")

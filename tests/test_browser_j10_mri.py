@@ -26,7 +26,7 @@ pytestmark = pytest.mark.no_cover
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClinicWorld]:
     folder = tmp_path_factory.mktemp("mri")
-    found = with_pumps(clinic_world(f"sqlite:///{folder}/clinic.sqlite"), folder / "rig")
+    found = with_pumps(clinic_world(folder), folder / "rig")
     yield found
     found.end()
 

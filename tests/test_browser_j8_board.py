@@ -37,7 +37,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def clinic(tmp_path: Any) -> Iterator[Served]:
-    world = clinic_world(f"sqlite:///{tmp_path}/clinic.sqlite")
+    world = clinic_world(tmp_path)
     people = (("Ada", "Lindqvist", "morphine"), ("Bo", "Ekman", "baclofen"), ("Cy", "Berg", "clonidine"))
     for number, (given, family, drug) in enumerate(people, 1):
         more = {"strength": "4 mg/mL", "dose": "1.6 mg/day", "level": "18"} if drug == "morphine" else STEADY

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.no_cover
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("shell")
-    world = clinic_world(f"sqlite:///{folder}/clinic.sqlite")
+    world = clinic_world(folder)
     try:
         with served(world) as found:
             yield found

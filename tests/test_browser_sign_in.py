@@ -36,7 +36,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClinicWorld]:
-    made = clinic_world(f"sqlite:///{tmp_path_factory.mktemp('browser')}/clinic.sqlite")
+    made = clinic_world(tmp_path_factory.mktemp("browser"))
     yield made
     made.end()
 

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.no_cover
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    world = clinic_world(f"sqlite:///{tmp_path_factory.mktemp('site')}/clinic.sqlite")
+    world = clinic_world(tmp_path_factory.mktemp("site"))
     try:
         pump_at_work(world)
         for number in range(55):

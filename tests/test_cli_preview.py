@@ -273,7 +273,7 @@ def test_a_scenario_and_its_json(monkeypatch: pytest.MonkeyPatch) -> None:
     ran = thecal("preview", str(FIRST), "--hours", "12", "--no-band", "--level", "T8")
     for words in (
         f"Preview of {FIRST}",
-        "12 h from 02 Mar 2026 09:30 by the pump clock",
+        "12 h from 2 Mar 2026 09:30 by the pump clock",
         "cloNIDine",
         "CSF at T8, ng/mL",
         "All drugs together",

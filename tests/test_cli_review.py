@@ -98,7 +98,7 @@ def test_the_pump_alone_refuses(
     from thecal.pump.compile import Refused, Why
 
     refused = Refused(Why.TOO_MANY_DRUGS, "9 drugs", "8 drugs together", "order fewer drugs")
-    monkeypatch.setattr("thecal.cli.achievable.compile_program", lambda *_, **__: refused)
+    monkeypatch.setattr("thecal.clinic.programming.achieving.compile_program", lambda *_, **__: refused)
     code, out = thecal(capsys, "review", str(FIRST), ON)
     assert code == Exit.PUMP_REFUSED
     assert "REFUSED BY THE PUMP: too many drugs" in out

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import select
-from tests.demonstration_world import AWAY, BRIDGE, NOTICE, NOW_S, STOPPED, UNRESOLVED, small_world, some_of
+from tests.demonstration_world import AWAY, BRIDGE, NOTICE, NOW_S, STOPPED, UNRESOLVED, record_of, small_world, some_of
 
-from thecal.clinic.record import Store
 from thecal.clinic.record.tables import (
     Audit,
     BoardLine,
@@ -84,7 +83,7 @@ def log_of(device: Device) -> Log:
 
 @pytest.fixture(scope="module")
 def db(home: Home) -> Iterator[Session]:
-    with closing(Store(f"sqlite:///{home.folder}/clinic.sqlite", make=False)) as store, store.reading() as session:
+    with closing(record_of(home.folder)) as store, store.reading() as session:
         yield session
 
 

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import func, select
-from tests.demonstration_world import BRIDGE, PRESSER, small_world
+from tests.demonstration_world import BRIDGE, PRESSER, record_of, small_world
 from tests.rig_world import Process
 
 from thecal.clinic.practice import Practice
 from thecal.clinic.pumps import Pumps
-from thecal.clinic.record import Store
 from thecal.clinic.record.tables import Interrogation, LogRecord
 from thecal.demonstration.moving import Moving
 from thecal.demonstration.pressing import presses_between
 from thecal.formulary import load
 from thecal.link.log_reading import Event
 from thecal.rig.clock import WorldClock
+from thecal.rig.hold import Turn
 from thecal.rig.home import Home
 from thecal.web.beside import LinkAsk, RigWorld
 
@@ -44,15 +44,15 @@ LINK = """
 import asyncio, sys
 from pathlib import Path
 from thecal.clinic.pending import RecordLedger
-from thecal.clinic.record import Store
 from thecal.clinic.record.store import Stamp
 from thecal.clinic.who import SYSTEM
 from thecal.rig.home import Home
 from thecal.rig.service import serve_link
+from tests.demonstration_world import record_of
 from tests.rig_world import PATIENCE
 home = Home(Path(sys.argv[1]))
 stamp = Stamp(SYSTEM, 0, 0, "test", "test")
-ledger = RecordLedger(Store(f"sqlite:///{home.folder}/clinic.sqlite", make=False), lambda: stamp)
+ledger = RecordLedger(record_of(home.folder), lambda: stamp)
 asyncio.run(serve_link(home, PATIENCE, lambda: print("ready", flush=True), ledger))
 """
 
@@ -62,10 +62,10 @@ class World:
 
     def __init__(self, home: Home, scenario: Scenario) -> None:
         self.home = home
-        self.store = Store(f"sqlite:///{home.folder}/clinic.sqlite", make=False)
+        self.store = record_of(home.folder)
         clock = WorldClock(home.world)
         self.practice = Practice(self.store, Pumps(LinkAsk(home)), load(), clock.utc_s, "test")
-        self.moving = Moving(scenario, self.practice, LinkAsk(home), RigWorld(home))
+        self.moving = Moving(scenario, self.practice, LinkAsk(home), RigWorld(home), Turn(home.run / "moving.lock"))
         self.start()
 
     def start(self) -> None:

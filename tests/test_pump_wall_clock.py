@@ -202,10 +202,10 @@ def test_the_line_for_every_screen() -> None:
     """T4, word for word; and in winter there is nothing to say but until when."""
     summer = at(2026, 7, 1, 12)
     assert compare(clock_at(summer), summer, CHICAGO).text() == (
-        "pump 06:00 = clock on the wall 07:00 until 01 Nov 2026"
+        "pump 06:00 = clock on the wall 07:00 until 1 Nov 2026"
     )
     winter = at(2026, 1, 15, 12)
-    assert compare(clock_at(winter), winter, CHICAGO).text() == "pump clock = clock on the wall until 08 Mar 2026"
+    assert compare(clock_at(winter), winter, CHICAGO).text() == "pump clock = clock on the wall until 8 Mar 2026"
     assert compare(clock_at(winter, 9 * HOUR_S), winter, TOKYO).text() == "pump clock = clock on the wall"
     assert compare(clock_at(winter), winter, TOKYO).text() == "pump 06:00 = clock on the wall 21:00"
 
@@ -231,7 +231,7 @@ def test_drift_is_shown_to_the_second_and_never_corrected() -> None:
     found = compare(slow, now, CHICAGO)
     assert found.drift is not None
     assert found.drift.text == "the pump clock is 42 s behind"
-    assert found.text() == "pump 06:00 = clock on the wall 07:00:42 until 01 Nov 2026"
+    assert found.text() == "pump 06:00 = clock on the wall 07:00:42 until 1 Nov 2026"
     fast = drift(clock_at(now, ahead_s=61), now)
     assert fast is not None
     assert fast.text == "the pump clock is 1 min 1 s ahead"
@@ -286,12 +286,12 @@ def test_a_change_before_the_refill_is_said_and_one_after_it_is_not() -> None:
     assert found is not None
     notice = before_change(found, CST_S)
     assert notice.clinician == (
-        "On 01 Nov 2026 at 02:00 clocks in America/Chicago go back by 1 h, to 01:00. "
+        "On 1 Nov 2026 at 02:00 clocks in America/Chicago go back by 1 h, to 01:00. "
         "The pump clock does not follow: from then on pump 06:00 = clock on the wall 06:00. "
         "Doses that change with the time of day come 1 h earlier by the clock on the wall."
     )
     assert notice.patient == (
-        "On 01 Nov 2026 your clock goes back by 1 h. Your pump clock stays the same. "
+        "On 1 Nov 2026 your clock goes back by 1 h. Your pump clock stays the same. "
         "Doses set by time come 1 h earlier by your clock."
     )
     spring = next_change(CHICAGO, at(2026, 1, 1))
@@ -406,7 +406,7 @@ def test_every_ingredient_is_shown_in_its_own_unit() -> None:
     later = at(2026, 3, 10, 16)
     found = task(clock_at(now), now, CDT_S, mixture=TRIPLE, later=later)
     assert found.choice(Kind.NOW).lines(load().drug) == (
-        "Change it now: the pump clock goes forward by 1 h, from 08 Mar 2026 02:00:00 to 08 Mar 2026 03:00:00.",
+        "Change it now: the pump clock goes forward by 1 h, from 8 Mar 2026 02:00:00 to 8 Mar 2026 03:00:00.",
         "Skipped: 0.1 mg morphine, 0.075 mg bupivacaine, 1.5 mcg cloNIDine.",
         "Given a second time: nothing.",
         "In the 24 h after it: 1.4 mg morphine, 1.05 mg bupivacaine, 21 mcg cloNIDine.",
@@ -421,7 +421,7 @@ def test_every_ingredient_is_shown_in_its_own_unit() -> None:
     autumn = at(2026, 11, 1, 7, 30)
     back = task(clock_at(autumn, CDT_S), autumn, CST_S).choice(Kind.NOW)
     assert back.lines(load().drug)[:3] == (
-        "Change it now: the pump clock goes back by 1 h, from 01 Nov 2026 02:30:00 to 01 Nov 2026 01:30:00.",
+        "Change it now: the pump clock goes back by 1 h, from 1 Nov 2026 02:30:00 to 1 Nov 2026 01:30:00.",
         "Skipped: nothing.",
         "Given a second time: 0.075 mg morphine.",
     )
@@ -521,7 +521,7 @@ def test_the_letter_says_what_the_pump_clock_keeps_and_what_to_expect() -> None:
     stay = Stay("Tokyo", TOKYO, at(2026, 10, 5), at(2026, 10, 19))
     assert travel_letter(CST_S, (stay,), NIGHT) == (
         "The pump clock keeps UTC-06:00 all the time. It does not follow the clock on the wall.",
-        "Tokyo, 05 Oct 2026 to 19 Oct 2026: pump 06:00 = clock on the wall 21:00.",
+        "Tokyo, 5 Oct 2026 to 19 Oct 2026: pump 06:00 = clock on the wall 21:00.",
         "The base changes at these times of the pump clock: 00:00 (15:00 on the wall), 02:00 (17:00 on the wall), "
         "06:00 (21:00 on the wall).",
         "The base of any 24 h stays the same wherever the pump is, for a program that repeats every day.",
@@ -534,9 +534,9 @@ def test_a_stay_over_a_change_of_the_clock_has_two_parts() -> None:
     stay = Stay("at home", CHICAGO, at(2026, 10, 20), at(2026, 11, 10))
     lines = travel_letter(CST_S, (stay,), steady(per_h("0.05")))
     assert lines[1:5] == (
-        "at home, 19 Oct 2026 to 01 Nov 2026: pump 06:00 = clock on the wall 07:00.",
+        "at home, 19 Oct 2026 to 1 Nov 2026: pump 06:00 = clock on the wall 07:00.",
         "The base is the same at all hours.",
-        "at home, 01 Nov 2026 to 09 Nov 2026: pump 06:00 = clock on the wall 06:00.",
+        "at home, 1 Nov 2026 to 9 Nov 2026: pump 06:00 = clock on the wall 06:00.",
         "The base is the same at all hours.",
     )
 

@@ -249,6 +249,7 @@ def killed(engine: str, folder: Path, rounds: int) -> None:
     kill_a_writer(where, again, rounds)
 
 
+@pytest.mark.no_cover  # a process that is killed tells of no lines
 @pytest.mark.parametrize(("engine", "rounds"), [("file", 4), ("sqlite", 2), ("postgresql", 2)])
 @pytest.mark.requirement("P10", "AP-06")
 def test_a_kill_at_any_instant_loses_nothing_that_was_said_to_be_done(tmp_path: Path, engine: str, rounds: int) -> None:

@@ -13,6 +13,9 @@ import pytest
 if TYPE_CHECKING:
     from types import ModuleType
 
+# The scripts are no part of Thecal: there is nothing to count in the processes that run them.
+pytestmark = pytest.mark.no_cover
+
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPT = ROOT / "scripts" / "trace.py"
 

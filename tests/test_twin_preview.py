@@ -569,7 +569,7 @@ def test_events_after_the_window_are_left_out() -> None:
 
 def test_alarms_are_notes() -> None:
     made = scenario(ran_long(spine_order(replace(steady(), low_level=ml("19.5")))), days=1)
-    assert any(note.startswith("Alarm at 02 Mar 2026") for note in seen(made, hours=24).notes)
+    assert any(note.startswith("Alarm at 2 Mar 2026") for note in seen(made, hours=24).notes)
 
 
 # Values ---------------------------------------------------------------------------------------------------------------

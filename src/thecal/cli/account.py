@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from thecal.cli.parts import moment_text
 from thecal.quantities import Mass, number_text
+from thecal.therapy.refusal import minute_text
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,7 +47,7 @@ class Account:
 
     def clock(self, at_s: int) -> str:
         """A second of the run as the pump clock shows it."""
-        return moment_text(self.scenario.run.moment(at_s))
+        return minute_text(self.scenario.run.moment(at_s))
 
     @property
     def drugs(self) -> tuple[DrugAccount, ...]:

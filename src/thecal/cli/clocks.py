@@ -10,7 +10,6 @@ from thecal.cli.answer import Answer
 from thecal.cli.asking import asking, ended, ended_by, of_result, pump_at
 from thecal.cli.exits import Exit
 from thecal.cli.interrogating import zone_named
-from thecal.cli.parts import moment_text
 from thecal.cli.programming import read_now
 from thecal.cli.references import pump_envelope, references
 from thecal.pump.core.codes import DAY_S, WEEK_S
@@ -22,6 +21,7 @@ from thecal.rig.clock import WorldClock
 from thecal.therapy.files import parse_order
 from thecal.therapy.mixture import Ingredient, Mixture
 from thecal.therapy.pattern import Pattern, Piece, pattern_of
+from thecal.therapy.refusal import minute_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -116,7 +116,7 @@ def _compared(at: At, text: str, task: ClockTask, known: References, *, programm
         from thecal.cli.console import heading, line
 
         leave = task.choices[0].before
-        line(console, f"Pump clock: {moment_text(leave)}. On the wall: {moment_text(task.choices[1].after)}.")
+        line(console, f"Pump clock: {minute_text(leave)}. On the wall: {minute_text(task.choices[1].after)}.")
         if abs(task.choices[1].shift_s) <= WEEK_S:
             line(console, f"{text}.", style="bold")
         heading(console, "What can be done")

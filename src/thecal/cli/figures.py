@@ -6,6 +6,7 @@ import re
 from datetime import datetime
 
 from thecal.quantities import Duration, Volume, duration_text
+from thecal.therapy import refusal
 
 _FIGURE = re.compile(r"(?<![\w.,-])(\d[\d,]*) (nL|s)\b(?! a stroke)")
 _UTC = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00")
@@ -36,4 +37,4 @@ def _said(found: re.Match[str]) -> str:
 
 def moment_text(iso: str) -> str:
     """A moment of a document, or of the ledger, as 22 Nov 2026 15:19:40; the zone stands in the heading."""
-    return f"{datetime.fromisoformat(iso):%d %b %Y %H:%M:%S}"
+    return refusal.moment_text(datetime.fromisoformat(iso))

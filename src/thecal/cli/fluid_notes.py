@@ -6,8 +6,8 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from thecal.cli.account import volume_text
-from thecal.cli.parts import date_text
 from thecal.quantities import Concentration
+from thecal.therapy.refusal import day_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +42,7 @@ def _residuals(account: Account) -> Iterator[str]:
         stayed = fill.found_ml - fill.removed_ml
         held = ", ".join(_held(account, fill)) if stayed > _LEAST_ML else ""
         if held:
-            day = date_text(account.scenario.run.moment(fill.at_s))
+            day = day_text(account.scenario.run.moment(fill.at_s))
             old = f"{volume_text(stayed)} of the old fluid stayed"
             yield f"After the refill of {day} the reservoir holds {held}: {old}."
 

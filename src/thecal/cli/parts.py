@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import date, datetime
+    from datetime import date
 
     from rich.console import Console
 
@@ -67,11 +67,6 @@ def refusal_json(refusal: Refusal) -> dict[str, str]:
     return {"code": str(refusal.code), "found": refusal.found, "allowed": refusal.allowed, "next": refusal.then}
 
 
-def date_text(day: date) -> str:
-    """A date with the month spelled: 02 Mar 2026."""
-    return f"{day:%d %b %Y}"
-
-
-def moment_text(moment: datetime) -> str:
-    """A moment of the pump clock: 02 Mar 2026 09:30."""
-    return f"{moment:%d %b %Y %H:%M}"
+def tick_text(day: date) -> str:
+    """A day under an axis: 2 Mar."""
+    return f"{day.day} {day:%b}"

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from thecal.cli.amounts import amount, percentage
-from thecal.cli.parts import Grid, Part, moment_text
+from thecal.cli.parts import Grid, Part
 from thecal.formulary import Change, Population
 from thecal.quantities import DoseRate, Duration, percent_text
 from thecal.therapy.doses import totals
 from thecal.therapy.order import Indication
 from thecal.therapy.program import DAY
 from thecal.therapy.published import published
-from thecal.therapy.refusal import Refusal
+from thecal.therapy.refusal import Refusal, minute_text
 from thecal.therapy.restart import Tolerance, restart
 from thecal.therapy.titration import DatedDose, Plan, plan
 
@@ -110,7 +110,7 @@ def _titration_part(made: list[tuple[Titration, Plan | tuple[Refusal, ...]]], dr
         return Part("titration", "Titration", facts, notes=notes, refusals=list(dict.fromkeys(refusals)))
     steps = plans[0].steps
     rows = [
-        [moment_text(s.at), s.dose.text(drug.rate_unit), "" if n == 0 else _up(steps[n - 1].dose, s.dose)]
+        [minute_text(s.at), s.dose.text(drug.rate_unit), "" if n == 0 else _up(steps[n - 1].dose, s.dose)]
         for n, s in enumerate(steps)
     ]
     body: dict[str, Any] = {"steps": [{"at": s.at.isoformat(), "dose": s.dose.as_json(drug.rate_unit)} for s in steps]}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from thecal.cli.parts import Grid, Part, date_text, moment_text, refusal_json
+from thecal.cli.parts import Grid, Part, refusal_json
 from thecal.pump.families import family
 from thecal.quantities import duration_text
 from thecal.therapy.bridge import (
@@ -19,7 +19,7 @@ from thecal.therapy.bridge import (
 from thecal.therapy.first_fill import plan_first_fill
 from thecal.therapy.line import BRIDGE_CAUTIONS, prime
 from thecal.therapy.pattern import pattern_of
-from thecal.therapy.refusal import Refusal
+from thecal.therapy.refusal import Refusal, day_text, minute_text
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -69,7 +69,7 @@ def _fresh(case: Case, dead: Volume, previous: Previous | None, body: dict[str, 
     body["arrival"] = {"at": found.at.isoformat(), "after": found.after.as_json("h")}
     what = "the line is empty of drug until" if previous is None else "what is filled now reaches the tip on"
     after = f"{duration_text(found.after)} after the start, if nothing is primed"
-    return [("arrival", f"{what} {moment_text(found.at)}, {after}")]
+    return [("arrival", f"{what} {minute_text(found.at)}, {after}")]
 
 
 def _bridged(case: Case, dead: Volume, previous: Previous, facts: list[tuple[str, str]], body: dict[str, Any]) -> Part:
@@ -116,7 +116,7 @@ def _bridge_rows(name: str, made: Bridge | Refusal, case: Case) -> list[list[str
     if isinstance(made, Refusal):
         return [[name, "none", made.message, "", "", ""]]
     ends = made.ends(case.start)
-    at = ends.message if isinstance(ends, Refusal) else moment_text(ends)
+    at = ends.message if isinstance(ends, Refusal) else minute_text(ends)
     doses = ", ".join(_dose_text(d, case) for d in made.doses)
     return [[name, made.volume.text("mL"), duration_text(made.duration), made.flow.text("mL/day"), doses, at]]
 
@@ -150,7 +150,7 @@ def _without(case: Case, dead: Volume, previous: Previous, body: dict[str, Any])
     return [
         (
             "without a bridge",
-            f"the old fluid at the new flow would give {meanwhile} until {moment_text(found.at)}"
+            f"the old fluid at the new flow would give {meanwhile} until {minute_text(found.at)}"
             f" ({duration_text(found.after)})",
         )
     ]
@@ -219,6 +219,6 @@ def _first_fill(case: Case, body: dict[str, Any]) -> tuple[list[tuple[str, str]]
     text = (
         f"{made.rinses} rinses of {made.rinse.text('mL')}, then {made.fill.text('mL')} with "
         f"{made.drug.text(drug.dose_unit)} {drug.display_name}; {made.drawn.text('mL')} drawn in all; "
-        f"fill again by {date_text(made.refill_by)} ({rule.source.name})"
+        f"fill again by {day_text(made.refill_by)} ({rule.source.name})"
     )
     return [("first fill", text)], []

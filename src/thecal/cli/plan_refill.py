@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from thecal.cli.amounts import amount, number
-from thecal.cli.parts import Grid, Part, date_text
-from thecal.formulary import FillCondition, Outcome, Vessel
+from thecal.cli.parts import Grid, Part
 from thecal.quantities import Volume, number_text, percent_text
 from thecal.therapy.published import published
 from thecal.therapy.refill import Dates, Due, Levels, Planned, programmed_volume, refill_dates
-from thecal.therapy.refusal import Refusal
+from thecal.therapy.refusal import Refusal, day_text
 from thecal.therapy.residual import Visit, gap_report
+from thecal.therapy.stability import stability_cap
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -32,7 +32,7 @@ def dates(case: Case) -> Part:
     if order.fill is None:
         return Part("dates", title, missing=["the fill: without its volume there is no date. State [fill] volume."])
     expected = number("--boluses-per-day", case.asked.boluses_per_day)
-    cap, lead = stability_cap(case), _lead(case)
+    cap, lead = stability_cap(order, case.known.formulary), _lead(case)
     levels = Levels(order.program.low_level or order.pump.low_level, published().bolus_end_volume.volume)
     found = refill_dates(
         order.program,
@@ -89,7 +89,7 @@ def _dates_part(
 
 
 def _due_cells(due: Due | Refusal) -> tuple[str, str]:
-    return ("not known", "") if isinstance(due, Refusal) else (date_text(due.on), f"{due.days:,} days")
+    return ("not known", "") if isinstance(due, Refusal) else (day_text(due.on), f"{due.days:,} days")
 
 
 def _due_json(due: Due | Refusal) -> dict[str, Any] | None:
@@ -121,30 +121,6 @@ def _lead(case: Case) -> Lead:
     return replace(
         lead, code="as given", days=days, source=replace(lead.source, authority="as given", edition="not stated")
     )
-
-
-def stability_cap(case: Case) -> Stability | None:
-    """The shortest published time for just these drugs in a pump and this kind of fill; None where there is none."""
-    facts = case.known.formulary.stability(case.order.mixture.drugs)
-    stable = [f for f in facts if f.outcome is not Outcome.NOT_STATED and f.days is not None and _applies(case, f)]
-    return min(stable, key=lambda f: f.days or 0, default=None)
-
-
-def _applies(case: Case, fact: Stability) -> bool:
-    if fact.vessel not in (Vessel.PUMP, Vessel.NOT_STATED):
-        return False
-    primary = case.order.mixture.primary
-    rule = case.known.words(primary.drug).first_fill
-    diluted = rule is not None and primary.concentration < rule.concentration
-    match fact.condition:
-        case FillCondition.FIRST_FILL:
-            return case.order.first_fill is not False
-        case FillCondition.UNDILUTED:
-            return not diluted
-        case FillCondition.DILUTED:
-            return diluted
-        case _:
-            return True
 
 
 def gap(case: Case) -> Part | None:

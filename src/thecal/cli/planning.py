@@ -11,8 +11,8 @@ import typer
 from thecal.cli import plan_dose, plan_line, plan_pharmacy, plan_refill
 from thecal.cli.answer import NOTICE, Answer
 from thecal.cli.exits import Exit
-from thecal.cli.parts import moment_text
 from thecal.cli.references import references, spoken
+from thecal.therapy.refusal import minute_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -126,7 +126,7 @@ def _show(console: Console, path: Path, case: Case, parts: list[Part]) -> None:
         line(console, case.file.title)
     marked(console, "patient:", patient_text(case.order))
     marked(console, "mixture:", mixture_text(case.order, case.known))
-    marked(console, "from:   ", f"{moment_text(case.start)} by the pump clock ({case.start_from})")
+    marked(console, "from:   ", f"{minute_text(case.start)} by the pump clock ({case.start_from})")
     for part in parts:
         part.show(console)
     console.print()

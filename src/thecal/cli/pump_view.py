@@ -11,6 +11,7 @@ from thecal.pump.annunciation import alarm_table
 from thecal.pump.core import codes
 from thecal.pump.wall_clock.clock import reading_of
 from thecal.quantities import Flow
+from thecal.therapy.refusal import minute_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,7 +67,8 @@ def state_rows(status: Status) -> list[tuple[str, str]]:
     ]
     if status.staged:
         rows.append(("proposed", f"{status.staged.hex()[:8]}, not confirmed"))
-    rows.append(("pump clock", f"{reading_of(status.clock_s):%a %d %b %Y %H:%M}"))
+    clock = reading_of(status.clock_s)
+    rows.append(("pump clock", f"{clock:%a} {minute_text(clock)}"))
     rows.append(("battery", f"{status.battery_percent} %"))
     return rows
 

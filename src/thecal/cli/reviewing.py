@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from thecal.cli.achievable import Achievable, achievable
+from thecal.cli.achievable import achievable_json
 from thecal.cli.answer import Answer
 from thecal.cli.exits import Exit
 from thecal.cli.references import references, spoken
 from thecal.cli.review_view import show
+from thecal.clinic.programming.achieving import Achievable, achievable
 from thecal.therapy.review import review
 from thecal.therapy.sentence import ChangeSentence, Sentence, say, say_change
 
@@ -64,7 +66,7 @@ class Reviewed:
             "pump": {"family": order.pump.family, "name": order.pump.name, "serial": self.file.serial},
             "verdict": self.verdict,
             "sentence": self.sentence.as_json(),
-            "achievable": self.achievable.body,
+            "achievable": achievable_json(self.achievable),
             "review": self.review.as_json(),
         }
 
@@ -80,7 +82,8 @@ def review_order(path: Path, site: Path | None, today: date) -> Answer:
 def judge(file: OrderFile, known: References, today: date | None) -> Reviewed:
     """Everything that is said about an order."""
     found = review(file.order, known.formulary, today=today)
-    return Reviewed(file, in_words(file.order, known), achievable(file.order, known), found)
+    given = achievable(file.order, known.formulary, hashlib.sha256(repr(file.order).encode()).digest())
+    return Reviewed(file, in_words(file.order, known), given, found)
 
 
 def in_words(order: Order, known: References) -> Sentence | ChangeSentence:

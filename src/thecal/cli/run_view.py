@@ -8,12 +8,12 @@ from thecal.cli.account import volume_text
 from thecal.cli.answer import NOTICE
 from thecal.cli.console import bullets, heading, line, marked, table, unbroken
 from thecal.cli.fluid_notes import fluid_notes
-from thecal.cli.parts import moment_text
 from thecal.cli.references import spoken
 from thecal.cli.review_view import mixture_text, patient_text
 from thecal.cli.review_view import show as show_review
 from thecal.cli.terminal_charts import show_charts
 from thecal.quantities import Duration, duration_text
+from thecal.therapy.refusal import minute_text
 from thecal.twin.records import Answer as PumpAnswer
 from thecal.twin.records import Source
 
@@ -41,7 +41,7 @@ def show(console: Console, path: Path, account: Account, report: Path | None) ->
     marked(console, "pump:   ", f"{scenario.order.pump.name} [{scenario.order.pump.family}]")
     marked(console, "mixture:", mixture_text(scenario.order, account.known))
     run = scenario.run
-    marked(console, "run:    ", f"{run.days:,} days from {moment_text(run.start)} by the pump clock, seed {run.seed}")
+    marked(console, "run:    ", f"{run.days:,} days from {minute_text(run.start)} by the pump clock, seed {run.seed}")
     _orders(console, account)
     _totals(console, account)
     _boluses(console, account)
@@ -62,7 +62,7 @@ def show_stopped(
         return
     for one in judged:
         if one.reviewed.review.hard or one.reviewed.achievable.refused is not None:
-            line(console, f"The order of {moment_text(scenario.run.moment(one.at.at_s))}:", style="bold")
+            line(console, f"The order of {minute_text(scenario.run.moment(one.at.at_s))}:", style="bold")
             show_review(console, spoken(path), one.reviewed, known)
     console.print()
     line(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from thecal.quantities import number_text
+from thecal.therapy.refusal import minute_text
 from thecal.twin.spine import FigureName, SiteKind
 
 if TYPE_CHECKING:
@@ -163,7 +164,7 @@ def share_text(share: float) -> str:
 
 def start_text(course: SpineCourse) -> str:
     """When a course begins."""
-    return "the start" if course.start == NO_CLOCK else f"{course.start:%d %b %Y %H:%M}"
+    return "the start" if course.start == NO_CLOCK else minute_text(course.start)
 
 
 def band_columns(course: SpineCourse) -> list[str]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from thecal.cli.account import scale_text
 from thecal.cli.console import heading, line
+from thecal.cli.parts import tick_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,6 +64,6 @@ def _draw(console: Console, account: Account, series: Sequence[tuple[Sequence[fl
         figure.draw(signal)
     figure.ruler("y", "left").lim(0, top or 1)
     at = sorted({1 + round(n * (days - 1) / _TICKS) for n in range(_TICKS + 1)})
-    figure.ruler("x", "lower").ticks(at, [f"{account.scenario.run.moment((n - 1) * 86_400):%d %b}" for n in at])
+    figure.ruler("x", "lower").ticks(at, [tick_text(account.scenario.run.moment((n - 1) * 86_400)) for n in at])
     console.print(figure.build().string(colorless=True).rstrip("\n"), soft_wrap=True)
     figure.clear()

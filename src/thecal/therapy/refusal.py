@@ -87,10 +87,15 @@ def at_least_text(amount: Quantity, unit: str) -> str:
 
 
 def day_text(day: date) -> str:
-    """A date with the month spelled, so that day and month cannot be taken for each other."""
-    return f"{day:%d %b %Y}"
+    """A date with the month spelled, so that day and month cannot be taken for each other: 5 Feb 2027."""
+    return f"{day.day} {day:%b %Y}"
+
+
+def minute_text(moment: datetime) -> str:
+    """A moment to the minute, with the month spelled and the hour out of 24: 5 Feb 2027 09:30."""
+    return f"{day_text(moment)} {moment:%H:%M}"
 
 
 def moment_text(moment: datetime) -> str:
-    """A moment with the month spelled and the hour out of 24."""
-    return f"{moment:%d %b %Y %H:%M:%S}"
+    """A moment to the second, with the month spelled and the hour out of 24: 5 Feb 2027 09:30:00."""
+    return f"{day_text(moment)} {moment:%H:%M:%S}"

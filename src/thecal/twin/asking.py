@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypedDict
 from thecal.body.spine import neuraxis
 from thecal.therapy.order import Fill, Order, Previous
 from thecal.therapy.program import DAY_S
-from thecal.therapy.refusal import Refusal
+from thecal.therapy.refusal import Refusal, minute_text
 from thecal.twin.events import Run
 from thecal.twin.giving import NOTHING_BEFORE, Before, Window, before, window_of
 from thecal.twin.scenario import MOST_DAYS, Scenario
@@ -220,5 +220,5 @@ def _run_notes(scenario: Scenario, trace: Trace, window: Window) -> tuple[str, .
             found.append(f"Not done: {refusal.what}: {refusal.why}")
     for alarm in trace.alarms:
         if alarm.issued_s <= window.until_s:
-            found.append(f"Alarm at {scenario.run.moment(alarm.issued_s):%d %b %Y %H:%M}: {alarm.name}")
+            found.append(f"Alarm at {minute_text(scenario.run.moment(alarm.issued_s))}: {alarm.name}")
     return tuple(found)

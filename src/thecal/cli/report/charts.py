@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from thecal.cli.account import number, scale_text, volume_text, wait_text
+from thecal.cli.parts import tick_text
 from thecal.cli.report.drawing import ALERT, FILL, FIRST, INK, SECOND, SOFT, Sheet, chart
 from thecal.cli.report.markup import Markup, folded, table
 from thecal.therapy.program import DAY_S
@@ -35,7 +36,7 @@ def _day_axis(axes: Axes, account: Account, narrow: bool) -> None:
     days = account.trace.days_long
     at = range(0, days + 1, -(-days // (3 if narrow else 6)))
     axes.set_xlim(0, days)
-    axes.set_xticks(at, [f"{account.scenario.run.moment(n * DAY_S):%d %b}" for n in at])
+    axes.set_xticks(at, [tick_text(account.scenario.run.moment(n * DAY_S)) for n in at])
 
 
 def _legend(axes: Axes, columns: int = 1) -> None:
@@ -252,7 +253,7 @@ def reservoir(account: Account) -> Markup:
         if near:
             axes.set_xlim(0, near * 1.02)
             ticks = [float(d) for d in axes.get_xticks() if d < 0.8 * near] + [near]
-            axes.set_xticks(ticks, [f"{account.scenario.run.moment(int(d * DAY_S)):%d %b}" for d in ticks])
+            axes.set_xticks(ticks, [tick_text(account.scenario.run.moment(int(d * DAY_S))) for d in ticks])
         _legend(axes, 2 if sheet.narrow else 5)
 
     rows = [[d.date, volume_text(d.level_ml), volume_text(d.believed_level_ml)] for d in trace.days()]

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from thecal.cli.parts import tick_text
 from thecal.cli.report.plot import Axis, Tick, nice
 from thecal.cli.spine_figures import NO_CLOCK
+from thecal.therapy.refusal import minute_text
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -78,10 +80,10 @@ class TimeAxis:
         """What stands under the ticks."""
         if self.start == NO_CLOCK:
             return f"{'days' if self.long else 'h'} after the start"
-        return "" if self.long else f"h after {self.start:%d %b %Y %H:%M}"
+        return "" if self.long else f"h after {minute_text(self.start)}"
 
     def _date(self, day: float) -> str:
-        return f"{day:g}" if self.start == NO_CLOCK else f"{self.start + timedelta(days=day):%d %b}"
+        return f"{day:g}" if self.start == NO_CLOCK else tick_text(self.start + timedelta(days=day))
 
 
 @dataclass(frozen=True, eq=False, slots=True)

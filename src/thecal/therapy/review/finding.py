@@ -201,6 +201,8 @@ def percent(ratio: Fraction, before: str = "", after: str = "", digits: int = 3)
 
 def apart(found: Amount, allowed: Amount, unit: str) -> int:
     """The digits that it takes to tell two amounts that differ from one another; 4 where that is enough."""
+    if found == allowed:
+        return 4
     enough = (n for n in range(4, 40) if found.text(unit, n) != allowed.text(unit, n))
     return next(enough, 4)
 
