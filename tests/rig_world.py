@@ -50,13 +50,13 @@ logging.basicConfig(level=logging.INFO)
 asyncio.run(run(Home(Path(sys.argv[1])), int(sys.argv[2]), sys.argv[3:] or None, witness=True,
     ready=lambda host: print("ready", flush=True)))
 """
-SERVICE = """
+SERVICE = f"""
 import asyncio, sys
 from pathlib import Path
+from thecal.link.caller import Patience
 from thecal.rig.home import Home
 from thecal.rig.service import serve_link
-from tests.rig_world import PATIENCE
-asyncio.run(serve_link(Home(Path(sys.argv[1])), PATIENCE, lambda: print("ready", flush=True)))
+asyncio.run(serve_link(Home(Path(sys.argv[1])), {PATIENCE!r}, lambda: print("ready", flush=True)))
 """
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from tests.tip_reference import Moment
 
-# A search through many cases: its lines are counted by the tests of single cases, and counting them here doubles its time.
+# A search through many cases: single cases count the lines, and counting them here as well doubles its time.
 search = pytest.mark.no_cover
 
 DRUGS = ("morphine", "bupivacaine", "clonidine")
