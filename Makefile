@@ -15,7 +15,9 @@ run: $(RUN_READY)
 
 test: check
 
-check: lint types imports traced validated unit docs
+# First what takes seconds. Then the tests, and beside them what keeps one processor busy and leaves the others idle.
+check: lint imports
+	@$(MAKE) --no-print-directory -j 2 unit types traced validated docs
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Thecal needs Python 3.11 or later; found: $$($(PYTHON) --version 2>&1)"; exit 1; }

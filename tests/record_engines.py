@@ -39,7 +39,8 @@ ENGINES = ("sqlite", "postgresql")
 RUN = "THECAL_TEST_RECORD"
 """The variable of the environment that names the engine of the run; ``--record`` sets it, for children too."""
 STARTS_S = 120.0
-SLOW = (subprocess.SubprocessError, AssertionError)
+SLOW = (subprocess.SubprocessError, AssertionError, OSError, ValueError, psutil.Error)
+"""What the package raises of a server that starts or ends just then: its file of the process is half there, or gone."""
 _NUMBERS = count(1)
 RecordUrls = Callable[[], str]
 """Gives the address of another new record that holds its tables and nothing else; ``empty=True``: not even those."""

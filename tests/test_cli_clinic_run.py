@@ -16,6 +16,7 @@ import httpx
 import pytest
 from tests.demonstration_world import PRESSER, small_world
 
+from thecal.cli.clinic_process import webs
 from thecal.rig.beside import Standing, read_note
 from thecal.rig.home import Home
 
@@ -105,11 +106,12 @@ def test_it_says_where_it_is_and_who_may_sign_in_once_it_answers(running: Runnin
 
 def test_each_process_is_one_of_its_own_and_the_web_is_started_again(running: Running) -> None:
     before = running.pids()
-    assert len({*before.values(), running.process.pid}) == 4
+    assert set(before) == {"rig", "link", "preview", *(name for name, _ in webs(os.cpu_count() or 1))}
+    assert len({*before.values(), running.process.pid}) == len(before) + 1
     os.kill(before["web"], signal.SIGKILL)
     until(lambda: running.pids()["web"] != before["web"] and running.answers())
     after = running.pids()
-    assert (after["rig"], after["link"]) == (before["rig"], before["link"]), "pumps go on"
+    assert {**after, "web": 0} == {**before, "web": 0}, "pumps go on, and so do the others"
     assert all(noted.standing is Standing.RUNNING for noted in read_note(running.home.run / "processes.json"))
 
 

@@ -163,10 +163,14 @@ def room(clinic: Clinic) -> Iterator[None]:
         close(house, nurse, row.id, row.revision, "running", "a test", "nobody")
 
 
-def looked_until_it_is_full(client: TestClient, patient_id: int) -> Any:
-    """The page of a patient, again and again: each look is written down, until nothing goes in any more."""
+def looked_until_it_is_full(clinic: Clinic, client: TestClient) -> Any:
+    """The page of a patient, again and again: each look is written down, until nothing goes in any more.
+
+    What the database gives up meanwhile is filled too: files of its log that somebody still held open.
+    """
     for _ in range(400):
-        page = client.get(f"/patients/{patient_id}")
+        clinic.disk.fill()
+        page = client.get(f"/patients/{clinic.patient.id}")
         if page.status_code != 200:
             break
     return page
@@ -191,8 +195,7 @@ def test_a_refill_whose_write_finds_the_disk_full_goes_on_when_there_is_room(cli
     session, code, before, told = clinic.breaks_at(at, fill_up)
     assert told.code is Trouble.FULL
     assert told.then.startswith("make room on the disk")
-    clinic.disk.fill()  # what was given up left some room behind
-    page = looked_until_it_is_full(nurse, clinic.patient.id)
+    page = looked_until_it_is_full(clinic, nurse)
     assert page.status_code == 503 and "make room on the disk" in page.text
     clinic.disk.make_room()
     assert nurse.get(f"/patients/{clinic.patient.id}").status_code == 200

@@ -43,9 +43,6 @@ if TYPE_CHECKING:
 
     from thecal.pump.device import Device
 
-# Its lines are counted by the tests of the domain and of the pages; counting them here as well doubles its time.
-pytestmark = pytest.mark.no_cover
-
 Log = dict[int, tuple[int, int, int, int, int]]
 
 

@@ -27,9 +27,6 @@ if TYPE_CHECKING:
 
     from thecal.demonstration.scenario import Scenario
 
-# Its lines are counted by the tests of the domain and of the pages; counting them here as well doubles its time.
-pytestmark = pytest.mark.no_cover
-
 RIG = """
 import asyncio, sys
 from pathlib import Path

@@ -126,9 +126,11 @@ def _look(place: Place, *, demonstration: bool) -> None:
     """Open the record once, so that it is brought up to date before anybody else uses it."""
     from sqlalchemy import select
 
+    from thecal.clinic.record.migrating import look_at_layout
     from thecal.clinic.record.tables import Clinic
 
     with closing(Store(place.address, make=False)) as store, store.reading() as db:
+        look_at_layout(db.connection())
         clinic = db.scalars(select(Clinic)).first()
         seal_of(place.folder, db)
     look_at_provider(place)

@@ -15,7 +15,7 @@ from sqlalchemy import select
 
 from thecal.clinic import observing, opioids
 from thecal.clinic.implants import implant_of
-from thecal.clinic.programming.order_text import parsed
+from thecal.clinic.programmed import Rates, rates
 from thecal.clinic.record.tables import (
     Act,
     BoardLine,
@@ -28,12 +28,11 @@ from thecal.clinic.record.tables import (
     ProgramRun,
     Session,
 )
+from thecal.clinic.session.found import line
 from thecal.clinic.session.readings import reading as reading_of
-from thecal.link.log_reading import NAME, Event
+from thecal.link.log_reading import Event
 from thecal.pump.core import codes
-from thecal.quantities import Duration, Volume
-from thecal.therapy.pattern import pattern_of
-from thecal.therapy.refusal import Refusal
+from thecal.quantities import Volume
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -48,8 +47,12 @@ DAY_S = 86_400
 NEWEST = 20
 """Lines of each list on the chart; the lists themselves have all."""
 
-_EVENTS = (Event.ALARM, Event.CLEAR, Event.STOP, Event.START, Event.PROGRAM, Event.REFILL, Event.BRIDGE_END,
-           Event.CLOCK, Event.BOOT)  # fmt: skip
+_LANES = {
+    Event.ALARM: "Alarm", Event.CLEAR: "Alarm", Event.STOP: "Delivery", Event.START: "Delivery",
+    Event.PROGRAM: "Program", Event.BRIDGE_END: "Program", Event.BRIDGE_CUT: "Program", Event.REFILL: "Refill",
+    Event.CLOCK: "Pump", Event.BOOT: "Pump",
+}  # fmt: skip
+"""Events that the day view shows, each in its lane of the band."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,16 +156,11 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
-class RateStep:
-    """From a moment on a dose rate of the primary ingredient, as text."""
-
-    at_utc_s: int
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
 class DayView:
-    """One day of one patient in bands, from local midnight to the next. ``notes`` say what is not known."""
+    """One day of one patient in bands, from local midnight to the next. ``notes`` say what is not known.
+
+    ``refill`` says when the next refill is planned, ``empty`` when the reservoir would be empty at the latest use.
+    """
 
     day: date
     from_s: int
@@ -170,11 +168,11 @@ class DayView:
     events: list[Mark]
     scores: list[Mark]
     boluses: list[Mark]
-    rates: list[RateStep]
+    rates: Rates
     levels: list[Mark]
-    rate_unit: str = ""
-    scale_top: str = ""
     reservoir: str = ""
+    refill: date | None = None
+    empty: date | None = None
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -199,20 +197,21 @@ def day_view(db: Db, practice: Practice, patient: Patient, day: date | None) -> 
     reading = None if implant is None else reading_of(db, implant.serial)
     if reading is not None and reading.read_utc_s < until_s:
         notes.append("The pump was last read before the end of this day: what it did since is not known.")
-    drawn = _Drawn() if reading is None else _rates(db, practice, reading, from_s, until_s)
+    asked = Rates() if reading is None else rates(db, practice, reading, (from_s, until_s))
+    board = db.get(BoardLine, patient.id)
     return DayView(
         day=chosen,
         from_s=from_s,
         until_s=until_s,
-        events=[Mark(r.utc_s, _event(r)) for r in records if r.event in _EVENTS],
+        events=[_event(record) for record in records if record.event in _LANES],
         scores=[_score(row) for row in observing.seen(db, patient.id, from_s, until_s - 1)],
         boluses=boluses(records, _stroke_nl(reading)),
-        rates=drawn.steps,
+        rates=asked,
         levels=[] if implant is None else _levels(db, implant.serial, from_s, until_s),
-        rate_unit=drawn.unit,
-        scale_top=drawn.top,
         reservoir="" if reading is None else _ml(reading.identity["reservoir_nl"]),
-        notes=notes + drawn.notes,
+        refill=None if board is None else _day(board.booked_day),
+        empty=None if board is None else _day(board.shown.get("empty")),
+        notes=notes + asked.notes,
     )
 
 
@@ -227,8 +226,12 @@ def log_of(db: Db, serial: str, from_s: int, until_s: int) -> list[LogRecord]:
     return list(db.scalars(query.order_by(LogRecord.number)))
 
 
-def _event(record: LogRecord) -> str:
-    return NAME.get(record.event, f"event {record.event}")
+def _event(record: LogRecord) -> Mark:
+    return Mark(record.utc_s, line(record).text, kind=_LANES[Event(record.event)])
+
+
+def _day(since_1970: int | None) -> date | None:
+    return None if since_1970 is None else date(1970, 1, 1) + timedelta(days=since_1970)
 
 
 def _score(row: Observation) -> Mark:
@@ -273,48 +276,3 @@ def _levels(db: Db, serial: str, from_s: int, until_s: int) -> list[Mark]:
     )
     rows = db.scalars(query.order_by(Interrogation.read_utc_s))
     return [Mark(r.read_utc_s, "reservoir, by the pump's own account", _ml(r.status["level_nl"])) for r in rows]
-
-
-@dataclass
-class _Drawn:
-    """Programmed rates of a day; ``top`` is the end of the scale: the plan's own 1 h ceiling where it has one."""
-
-    steps: list[RateStep] = field(default_factory=list)
-    unit: str = ""
-    top: str = ""
-    notes: list[str] = field(default_factory=list)
-
-
-def _rates(db: Db, practice: Practice, reading: Interrogation, from_s: int, until_s: int) -> _Drawn:
-    """What the programs of a day asked for, by the pump's own clock as it was last read."""
-    query = select(ProgramRun).where(ProgramRun.serial == reading.serial, ProgramRun.confirmed_utc_s < until_s)
-    runs = list(db.scalars(query.order_by(ProgramRun.confirmed_utc_s, ProgramRun.id)))
-    drawn = _Drawn()
-    ends = [run.confirmed_utc_s for run in runs[1:]] + [until_s] * bool(runs)
-    for run, end_s in zip(runs, ends, strict=True):
-        start_s = max(from_s, run.confirmed_utc_s)
-        if start_s < min(end_s, until_s):
-            _draw(drawn, practice, run, reading.pump_clock_s - reading.read_utc_s, (start_s, min(end_s, until_s)))
-    return drawn
-
-
-def _draw(drawn: _Drawn, practice: Practice, run: ProgramRun, ahead_s: int, span: tuple[int, int]) -> None:
-    """The steps of one program from ``span[0]`` to ``span[1]``; ``ahead_s`` is pump clock minus UTC."""
-    file = parsed(run.order_text, practice)
-    if isinstance(file, tuple):
-        drawn.notes.append("The order behind a program of this day cannot be read: its rates are not drawn.")
-        return
-    order = file.order
-    pattern = pattern_of(order.program.base, order.mixture, order.pump.minimum_rate)
-    if isinstance(pattern, Refusal):
-        drawn.notes.append(pattern.message)
-        return
-    primary = order.mixture.primary.drug
-    drawn.unit = f"{practice.formulary.drug(primary).dose_unit}/h"
-    for start, _end, dose in pattern.slices(span[0] + ahead_s, span[1] + ahead_s):
-        step = RateStep(int(start) - ahead_s, dose.text(drawn.unit))
-        if not drawn.steps or drawn.steps[-1].text != step.text:
-            drawn.steps.append(step)
-    ceiling = next((c.per_1h for c in order.program.ceilings if c.drug == primary), None)
-    if ceiling is not None:
-        drawn.top = (ceiling / Duration.of(1, "h")).text(drawn.unit)

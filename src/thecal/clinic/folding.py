@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 from thecal.clinic import observing
 from thecal.clinic.charting import boluses, log_of, midnight, zone_of
 from thecal.clinic.implants import implant_of
+from thecal.clinic.programmed import folded
+from thecal.clinic.session.readings import reading as reading_of
 from thecal.quantities import number_text
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session as Db
 
     from thecal.clinic.practice import Practice
+    from thecal.clinic.programmed import Folded
     from thecal.clinic.record.tables import Patient
 
 SPANS = (7, 14, 28)
@@ -48,6 +51,15 @@ class Hour:
 
 
 @dataclass(frozen=True, slots=True)
+class OneDay:
+    """One day by itself: its scores with the second of the day at which each was seen, and their median as text."""
+
+    day: date
+    scores: tuple[tuple[int, int], ...] = ()
+    median: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Profile:
     """Days folded on one: each hour, how often pain was at or under the patient's own goal, and each day by itself."""
 
@@ -59,7 +71,17 @@ class Profile:
     goal: int | None
     at_goal: int
     scored: int
-    each_day: list[tuple[date, int, str]]
+    each_day: list[OneDay]
+    program: Folded
+
+    @property
+    def over_goal(self) -> int:
+        """Scores over the goal."""
+        return self.scored - self.at_goal
+
+    def share(self, count: int) -> str:
+        """A count as whole percent of all scores, as text; nothing where nothing was scored."""
+        return f"{round(Fraction(100 * count, self.scored))} %" if self.scored else ""
 
 
 def profile(db: Db, practice: Practice, patient: Patient, days: int, weekdays: str) -> Profile:
@@ -83,6 +105,9 @@ def profile(db: Db, practice: Practice, patient: Patient, days: int, weekdays: s
         at = local(mark.at_utc_s)
         if at.weekday() in wanted:
             (refused if mark.outcome == "refused" else given)[at.hour] += 1
+    reading = None if implant is None else reading_of(db, implant.serial)
+    spanned = [first + timedelta(days=n) for n in range(days)]
+    program = folded(db, practice, reading, zone, weekdays=wanted, from_s=from_s)
     goal_row = observing.newest(db, patient.id).get("pain-goal")
     goal = None if goal_row is None else int(goal_row.value)
     return Profile(
@@ -94,7 +119,8 @@ def profile(db: Db, practice: Practice, patient: Patient, days: int, weekdays: s
         goal=goal,
         at_goal=0 if goal is None else sum(value <= goal for _, value in scores),
         scored=len(scores),
-        each_day=_each_day(scores),
+        each_day=_each_day(scores, [day for day in spanned if day.weekday() in wanted]),
+        program=program,
     )
 
 
@@ -112,9 +138,15 @@ def quantile(values: Sequence[int], share: Fraction) -> Fraction:
     return ordered[low] + (at - low) * (ordered[high] - ordered[low])
 
 
-def _each_day(scores: Sequence[tuple[datetime, int]]) -> list[tuple[date, int, str]]:
-    by_day: dict[date, list[int]] = {}
+def _each_day(scores: Sequence[tuple[datetime, int]], days: Sequence[date]) -> list[OneDay]:
+    """Every day that is folded, those without a score too."""
+    by_day: dict[date, list[tuple[int, int]]] = {}
     for at, value in scores:
-        by_day.setdefault(at.date(), []).append(value)
+        by_day.setdefault(at.date(), []).append((at.hour * 3600 + at.minute * 60 + at.second, value))
     half = Fraction(1, 2)
-    return [(day, len(values), number_text(quantile(values, half))) for day, values in sorted(by_day.items())]
+    return [
+        OneDay(day, tuple(found), number_text(quantile([value for _, value in found], half)))
+        if (found := by_day.get(day))
+        else OneDay(day)
+        for day in days
+    ]

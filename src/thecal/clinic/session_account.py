@@ -199,6 +199,8 @@ class _Gathering:
         )
 
     def _refill(self) -> Facts:
+        if self._went_on():
+            return (("dates after this session", "not kept: the pump was filled or programmed again since"),)
         known = known_of(self.db, self.row.serial, self.row.patient_id)
         dates = line_dates(self.db, known, self.practice.formulary, self.desk)
         query = select(Booking).where(
@@ -211,6 +213,14 @@ class _Gathering:
             ("drug stable until", _day_or(dates.stable, "no source")),
             ("booked", self._moment(booked.begins_utc_s) if booked is not None else "no visit is booked"),
         )
+
+    def _went_on(self) -> bool:
+        """Whether the dates of today are those of a later fill or program, and not of this session."""
+        filled = select(Fill.id).where(Fill.serial == self.row.serial, Fill.filled_utc_s > self.until_s)
+        runs = select(ProgramRun.id).where(
+            ProgramRun.serial == self.row.serial, ProgramRun.confirmed_utc_s > self.until_s
+        )
+        return any(self.db.scalars(query.limit(1)).first() is not None for query in (filled, runs))
 
     def _log(self) -> Rows:
         parent = self.db.get(Session, self.row.parent) if self.row.parent is not None else None

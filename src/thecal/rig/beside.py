@@ -100,14 +100,16 @@ class Keeper:
         self._watching: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        """Start all of them, in order, and watch them from then on; NotReadyError where one does not come up."""
-        for kept in self._kept:
-            if not await self._up(kept):
-                raise NotReadyError(
-                    f"found {kept.beside.what} not ready; allowed: ready within {READY_WITHIN_S:g} s; "
-                    f"next: read {self._log(kept)}"
-                )
-            self._watching.append(asyncio.create_task(self._watch(kept)))
+        """Start the first, then all others at once, and watch them from then on; NotReadyError where one stays away."""
+        for group in (self._kept[:1], self._kept[1:]):
+            ready = await asyncio.gather(*(self._up(kept) for kept in group))
+            for kept, up in zip(group, ready, strict=True):
+                if not up:
+                    raise NotReadyError(
+                        f"found {kept.beside.what} not ready; allowed: ready within {READY_WITHIN_S:g} s; "
+                        f"next: read {self._log(kept)}"
+                    )
+                self._watching.append(asyncio.create_task(self._watch(kept)))
 
     async def end(self) -> None:
         """Ask each to settle and leave, the last one first; what does not leave in time is ended."""

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from thecal.body.transport.warm import warm
 from thecal.clinic.formulary_versions import in_force
 from thecal.clinic.programming.previewing import Preview, Previews, Wanted, Without
 from thecal.rig.local import LocalClient, LocalServer, UnreachableError
@@ -105,6 +104,8 @@ class PreviewService:
 
     def warm(self) -> None:
         """Load what was compiled before anybody waits for it."""
+        from thecal.body.transport.warm import warm  # noqa: PLC0415 -- heavy, and for this process alone
+
         self._callers.submit(warm)
 
     def close(self) -> None:

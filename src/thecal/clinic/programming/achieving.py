@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -67,11 +68,23 @@ def achievable(order: Order, formulary: Formulary, document: bytes = b"") -> Ach
     reference = patient_reference(order.patient.reference)
     made = compile_program(order, number=1, patient_ref=reference, order_document=document)
     if isinstance(made, Refused):
-        return Achievable((), (), made)
+        return Achievable((), (), in_drug_names(made, order, formulary))
     drugs = [formulary.drug(code) for code in order.mixture.drugs]
     if isinstance(made, FixedFlow):
         return Achievable((), tuple(_fixed(made, formulary)), made)
     return Achievable(tuple(_row(s, drugs) for s in made.settings), tuple(_notes(made, formulary)), made)
+
+
+def in_drug_names(refused: Refused, order: Order, formulary: Formulary) -> Refused:
+    """What a pump refuses, with every drug of the order as people read it, and not by its code."""
+    names = {re.escape(code): formulary.drug(code).display_name for code in order.mixture.drugs}
+    return replace(refused, found=_named(refused.found, names), allowed=_named(refused.allowed, names))
+
+
+def _named(text: str, names: dict[str, str]) -> str:
+    for code, name in names.items():
+        text = re.sub(rf"\b{code}\b", name, text)
+    return text
 
 
 def _row(setting: Setting, drugs: list[Drug]) -> Achieved:

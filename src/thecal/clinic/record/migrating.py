@@ -17,7 +17,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import inspect
 
 from thecal.clinic.record.opening import APPLICATION, READS, WRITES
-from thecal.clinic.record.unusable import NewerRecordError, Trouble, absent, trouble
+from thecal.clinic.record.unusable import NewerRecordError, StoreError, Trouble, absent, trouble
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _SCRIPTS = Path(__file__).with_name("migrations")
 _OURS = re.compile(r"\d{4}")
 HEAD = "head"
+MOST_LACKING = 3
+"""Tables and columns that a refusal names; how many more is said. Ours."""
 
 
 def config() -> Config:
@@ -56,6 +58,28 @@ def version_of(connection: Connection) -> str | None:
     if current not in {revision.revision for revision in script.walk_revisions()}:
         raise NewerRecordError(current, newest())
     return current
+
+
+def look_at_layout(connection: Connection) -> None:
+    """StoreError where a record lacks a table or a column that this software reads: its version says the same, and its
+    layout is that of other software.
+    """
+    from thecal.clinic.record.tables import Base  # noqa: PLC0415 - the tables are many, and migrating does not need them
+
+    there = inspect(connection)
+    names = set(there.get_table_names())
+    lacking = [f"the table {name}" for name in sorted(Base.metadata.tables) if name not in names]
+    for name, table in sorted(Base.metadata.tables.items()):
+        held = {column["name"] for column in there.get_columns(name)} if name in names else set(table.columns.keys())
+        lacking += [f"the column {column.name} of {name}" for column in table.columns if column.name not in held]
+    if lacking:
+        more = f" and {len(lacking) - MOST_LACKING} more" if len(lacking) > MOST_LACKING else ""
+        raise StoreError(
+            Trouble.NOT_OURS,
+            f"a record of another layout, without {', '.join(lacking[:MOST_LACKING])}{more}",
+            "a record with the layout of this software",
+            "start it with the software that wrote it; a demonstration can be made anew with --fresh",
+        )
 
 
 def migrate(engine: Engine, to: str = HEAD, within: Connection | None = None, *, make: bool = True) -> None:

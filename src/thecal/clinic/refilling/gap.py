@@ -9,9 +9,10 @@ from __future__ import annotations
 import tomllib
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from fractions import Fraction
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
 
@@ -31,7 +32,7 @@ from thecal.therapy.pattern import elapsed
 from thecal.therapy.published import published
 from thecal.therapy.refill import account, programmed_volume
 from thecal.therapy.refusal import Refusal
-from thecal.therapy.residual import Cause, GapReport, Trend, Visit, gap_report, trend
+from thecal.therapy.residual import Cause, GapReport, Judged, Trend, Visit, gap_report, trend
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,6 +57,9 @@ _CODES = {
     Cause.STOPPED: "stopped",
     Cause.ADDED: "added",
 }
+
+LEAST_SHARE = Fraction(1, 1000)
+"""Shares below it are said as one, and not in figures. Ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,8 +280,13 @@ class Gap:
         if not visit.difference:
             return "0 mL: just what was expected, which proves nothing"
         way = "less" if visit.difference.value > 0 else "more"
-        share = f" ({percent_text(abs(visit.share))} of what was expected)" if visit.share is not None else ""
+        share = f" ({_share_text(abs(visit.share))} of what was expected)" if visit.share is not None else ""
         return f"{abs(visit.difference).text('mL')} {way} than expected{share}"
+
+
+def _share_text(share: Fraction) -> str:
+    """A share for the eye: what no eye can read off a syringe is said to be less than that. The rules see it whole."""
+    return f"under {percent_text(LEAST_SHARE)}" if share < LEAST_SHARE else percent_text(share)
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,6 +318,29 @@ def gap_of(case: Case, found: Expected, aspirated: Volume | None, now_s: int) ->
     shown = tuple(gaps[-6:])
     run = trend([g.gap for g in shown], rules.repeated_gap.count) if shown else None
     return Gap(found, report, shown, run)
+
+
+def as_shown(gap: Gap) -> dict[str, Any]:
+    """The panel in words as it stood when it was looked at, for the record: later readings must not change it."""
+    visit, shown = gap.report.visit, gap.expected.shown
+    return {
+        "fired": bool(gap.report.fired),
+        "expected": "not known" if shown is None else shown.text("mL"),
+        "aspirated": "not known" if visit.aspirated is None else visit.aspirated.text("mL"),
+        "difference": gap.difference_text,
+        "rules": [
+            [f"{j.rule.source.name}: {_bound_text(j.rule.more_than)}, {j.rule.measure}", _judged_text(j)]
+            for j in gap.report.judged
+        ],
+    }
+
+
+def _bound_text(bound: Volume | Fraction) -> str:
+    return bound.text("mL") if isinstance(bound, Volume) else percent_text(bound)
+
+
+def _judged_text(judged: Judged) -> str:
+    return f"{judged.outcome}: {judged.why}" if judged.why else str(judged.outcome)
 
 
 def _visit(case: Case, found: Expected, aspirated: Volume | None) -> Visit:

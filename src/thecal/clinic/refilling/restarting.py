@@ -263,9 +263,8 @@ def _hours(text: str) -> int | Refused:
     typed = text.strip()
     if typed.isascii() and typed.isdigit() and 0 < len(typed) <= 4:
         return int(typed)
-    return Refused(
-        Wrong.MISSING, f"{typed[:20]!r} hours", "whole hours, 0 to 9999", "enter since how many hours", "told_hours"
-    )
+    found = f"{typed[:20]!r} hours" if typed else "no number of hours"
+    return Refused(Wrong.MISSING, found, "whole hours, 0 to 9999", "enter since how many hours", "told_hours")
 
 
 # The dose of before ------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
+from thecal.clinic.programming.achieving import in_drug_names
 from thecal.clinic.programming.judging import judged
 from thecal.clinic.programming.order_text import tables_of
 from thecal.clinic.pumps import LinkAway
@@ -223,6 +224,7 @@ def prepared(practice: Practice, order: Order, found: Judged, read: Read, lines:
     )
     made = prepare(found.order, said, number=read.status.program + 1, held=held.document, changed_within_a_day=lately)
     if isinstance(made, PumpRefused):
+        made = in_drug_names(made, found.order, practice.formulary)
         return Refused(No.PUMP_CANNOT, made.found, made.allowed, made.then)
     if isinstance(made, FixedFlow):
         return Refused(No.PUMP_CANNOT, "a pump of one flow", "a pump that is programmed", "order what it gives")

@@ -15,8 +15,10 @@ router = APIRouter(tags=["home"])
 
 @router.get("/", response_class=RedirectResponse, status_code=303)
 def home(visit: Annotated[Visit, Depends(may("account.own"))]) -> RedirectResponse:
-    """The board for whoever may see it, else one's own account."""
-    return go("/board" if visit.who.may("board.see") else "/account")
+    """The board for whoever may see it, people for whoever looks after them, else one's own account."""
+    if visit.who.may("board.see"):
+        return go("/board")
+    return go("/people" if visit.who.may("people.edit") else "/account")
 
 
 @router.get("/help", response_class=HTMLResponse)

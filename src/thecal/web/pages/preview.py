@@ -23,7 +23,7 @@ from thecal.clinic.workflow import Step
 from thecal.pump.wall_clock.clock import reading_of
 from thecal.web.answers import CONFLICT, MISSING
 from thecal.web.door import Visit, may
-from thecal.web.pages.session_frame import saw, session_or_404, step_page
+from thecal.web.pages.session_frame import recorded_page, saw, session_or_404, step_page
 from thecal.web.screen import go, render
 
 if TYPE_CHECKING:
@@ -57,6 +57,9 @@ def preview_page(visit: Annotated[Visit, Depends(PREVIEW)], session_id: int, sit
     """What arrives at one place, now and as proposed."""
     session = session_or_404(visit, session_id)
     saw(visit, session, "the preview")
+    over = recorded_page(visit, session, Step.PREVIEW)
+    if over is not None:
+        return over
     frame, wanted = _wanted(visit, session)
     if isinstance(wanted, Refused):
         return step_page(visit, session, Step.PREVIEW, "program/no_preview.html", wanted, 409)
@@ -81,6 +84,10 @@ def preview_band(visit: Annotated[Visit, Depends(PREVIEW)], session_id: int, sit
 
 def _fragment(visit: Visit, session_id: int, site: str, *, band: bool) -> HTMLResponse:
     session = session_or_404(visit, session_id)
+    over = recorded_page(visit, session, Step.PREVIEW)
+    if over is not None:
+        saw(visit, session, "the preview")
+        return over
     _, wanted = _wanted(visit, session)
     if isinstance(wanted, Refused):
         saw(visit, session, "the preview")

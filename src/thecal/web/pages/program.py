@@ -25,7 +25,7 @@ from thecal.therapy.program import Response as FaultResponse
 from thecal.web.answers import CONFLICT, MISSING, WRONG
 from thecal.web.door import Visit, may
 from thecal.web.pages.program_form import ProgramForm, ceiling_places, fields_in, pressed, shown_steps
-from thecal.web.pages.session_frame import saw, session_or_404, step_page
+from thecal.web.pages.session_frame import recorded_page, saw, session_or_404, step_page
 from thecal.web.screen import Entries, go, render
 
 if TYPE_CHECKING:
@@ -49,6 +49,9 @@ def program(visit: Annotated[Visit, Depends(PROGRAM)], session_id: int) -> HTMLR
     """The form: the draft, what runs where that is changed, or every field empty."""
     session = session_or_404(visit, session_id)
     saw(visit, session, "the program")
+    over = recorded_page(visit, session, Step.PROGRAM)
+    if over is not None:
+        return over
     frame = _frame(visit, session)
     if isinstance(frame, Refused):
         return step_page(visit, session, Step.PROGRAM, "program/none.html", frame, 409)

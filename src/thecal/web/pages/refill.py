@@ -16,7 +16,7 @@ from thecal.clinic.refilling.case import name_of
 from thecal.clinic.refilling.checklist import Phase
 from thecal.clinic.refilling.dates import after_fill, syringe_against_dates
 from thecal.clinic.refilling.entries import Wrong, begun, entry, finish, open_here, volume_of
-from thecal.clinic.refilling.gap import advice, aspirated_of, expected, gap_of
+from thecal.clinic.refilling.gap import advice, as_shown, aspirated_of, expected, gap_of
 from thecal.clinic.refilling.second import order_after
 from thecal.clinic.refilling.spoken import in_words
 from thecal.clinic.refused import Refused
@@ -272,7 +272,8 @@ def gap_seen(visit: RefillVisit, session_id: int, form: Annotated[GapForm, Form(
     session = session_or_404(visit, session_id)
     case = case_or_404(visit, session)
     with visit.reading() as db:
-        fired = bool(gap_of(case, expected(case, db), aspirated_of(case), visit.now_s).report.fired)
+        found = gap_of(case, expected(case, db), aspirated_of(case), visit.now_s)
+    fired = bool(found.report.fired)
     locked = locked_note(visit, session) or open_here(session, Step.GAP)
     if locked is None and fired and not form.note.strip():
         locked = Refused(
@@ -282,13 +283,8 @@ def gap_seen(visit: RefillVisit, session_id: int, form: Annotated[GapForm, Form(
             "look at the causes, then write it",
             "note",
         )
-    refused = (
-        (locked,)
-        if locked
-        else finish(
-            visit.house, visit.who, session_id, form.revision(), Step.GAP, {"note": form.note.strip(), "fired": fired}
-        )
-    )
+    value = {"note": form.note.strip(), **as_shown(found)}
+    refused = (locked,) if locked else finish(visit.house, visit.who, session_id, form.revision(), Step.GAP, value)
     return _gap(visit, session, case, form, refused) if refused else after(visit, session_id)
 
 

@@ -15,7 +15,7 @@ from thecal.clinic.session.ended import No
 from thecal.clinic.session.stepping import lends_a_hand
 from thecal.clinic.workflow import WAYS, Step, Workflow
 from thecal.web.answers import CONFLICT, MISSING, WRONG
-from thecal.web.pages.session_frame import saw, session_or_404, step_page, step_url
+from thecal.web.pages.session_frame import recorded_page, saw, session_or_404, step_page, step_url
 from thecal.web.screen import Entries, go
 
 if TYPE_CHECKING:
@@ -60,6 +60,9 @@ def opened(visit: Visit, session_id: int, step: Step, what: str) -> tuple[Sessio
     session = session_or_404(visit, session_id)
     saw(visit, session, what)
     case = case_or_404(visit, session)
+    over = recorded_page(visit, session, step)
+    if over is not None:
+        return session, case, over
     refused = open_here(session, step) if session.state == "open" else None
     page = None if refused is None else step_page(visit, session, step, "refill/not_yet.html", refused, 409)
     return session, case, page

@@ -19,6 +19,8 @@ from thecal.clinic.session import is_done, is_open, open_asks, pending_at, readi
 from thecal.clinic.session.closing import stands_still
 from thecal.clinic.session.stepping import SENT, lends_a_hand, may_work
 from thecal.clinic.session.timing import difference_text
+from thecal.clinic.session_fixed import fixed
+from thecal.clinic.session_steps import steps_of as recorded_steps
 from thecal.clinic.workflow import WAYS, Step, Workflow
 from thecal.web.screen import Entries, render
 
@@ -139,10 +141,51 @@ def step_page(  # noqa: PLR0917 -- a template with what is in it
     status: int = 200,
     **context: Any,
 ) -> HTMLResponse:
-    """A page in the frame. Where no ``entries`` are given its forms are empty, with ``refused`` above them."""
+    """A page in the frame. Where no ``entries`` are given its forms are empty, with ``refused`` above them.
+
+    A step that is over is shown as it was recorded, whatever the page would say today.
+    """
     found = (refused,) if isinstance(refused, Refused) else refused
-    shown = {"entries": Entries({}, found), **session_context(visit, session, step), **context}
+    entries = context.get("entries") or Entries({}, found)
+    over = None if step is None else recorded_page(visit, session, step, entries.refused or found, status)
+    if over is not None:
+        return over
+    shown = {"entries": entries, **session_context(visit, session, step), **context}
     return render(visit, template, status, **shown)
+
+
+def recorded_page(
+    visit: Visit, session: Session, step: Step, refused: tuple[Refused, ...] = (), status: int = 200
+) -> HTMLResponse | None:
+    """The page of a step that cannot change any more, from the record; None where it is still worked on.
+
+    Of a session that is over the whole account is shown, the step that was asked for first. ``refused`` and ``status``
+    are of what was tried; looking alone is never refused.
+    """
+    with visit.reading() as db:
+        if not fixed(db, session, step):
+            return None
+        patient, asks = db.get(Patient, session.patient_id), open_asks(db, session.serial)
+    told = recorded_steps(visit.house, session.id)
+    if told is None or patient is None:
+        raise HTTPException(404)
+    looks, closed = visit.request.method == "GET", session.state != "open"
+    first = [r for r in told.steps if r.step is step]
+    return render(
+        visit,
+        "session/recorded.html",
+        200 if looks else status,
+        session=session,
+        patient=patient,
+        workflow=WAYS[Workflow(session.workflow)].name,
+        steps=steps_of(session, step),
+        names=NAMES,
+        told=told,
+        shown=[*first, *(r for r in told.steps if r.step is not step)] if closed else first,
+        closed=closed,
+        asks=asks if closed else (),
+        refused=() if looks else refused,
+    )
 
 
 def saw(visit: Visit, session: Session, what: str) -> None:

@@ -20,7 +20,7 @@ from thecal.clinic.session.stepping import first_not_done
 from thecal.clinic.workflow import Step
 from thecal.web.answers import CONFLICT, MISSING, WRONG
 from thecal.web.door import Visit, may
-from thecal.web.pages.session_frame import reading_of, saw, session_or_404, step_page, step_url
+from thecal.web.pages.session_frame import reading_of, recorded_page, saw, session_or_404, step_page, step_url
 from thecal.web.pages.sessions import SEES, WORKS, SeenForm, Words, hold_near, status_for
 from thecal.web.screen import Entries, go
 
@@ -61,7 +61,10 @@ def review_page(visit: Annotated[Visit, Depends(SEES)], session_id: int) -> HTML
 
 
 def review_shown(visit: Visit, session: Session, refused: tuple[Refused, ...] = (), status: int = 200) -> HTMLResponse:
-    """The review of a session, with what was refused at it."""
+    """The review of a session, with what was refused at it; once sent or closed, as it was recorded."""
+    over = recorded_page(visit, session, Step.REVIEW, refused, status)
+    if over is not None:
+        return over
     if not is_open(session, Step.REVIEW):
         return not_yet(visit, session, Step.REVIEW)
     with visit.reading() as db:
@@ -119,6 +122,9 @@ def send_page(visit: Annotated[Visit, Depends(SEES)], session_id: int) -> HTMLRe
 
 
 def _send_page(visit: Visit, session: Session, refused: tuple[Refused, ...] = (), status: int = 200) -> HTMLResponse:
+    over = recorded_page(visit, session, Step.SEND, refused, status)
+    if over is not None:
+        return over
     reviewed = session.entered.get(Step.REVIEW.value)
     if not reviewed:
         return not_yet(visit, session, Step.SEND)

@@ -20,7 +20,7 @@ from thecal.clinic.session.timing import clock_entry, clock_view
 from thecal.clinic.workflow import Step
 from thecal.web.answers import CONFLICT, MISSING, WRONG
 from thecal.web.door import Visit, may
-from thecal.web.pages.session_frame import reading_of, saw, session_or_404, step_page, step_url
+from thecal.web.pages.session_frame import reading_of, recorded_page, saw, session_or_404, step_page, step_url
 from thecal.web.pages.session_review import not_yet
 from thecal.web.pages.sessions import SEES, SeenForm, Words, seen_of, status_for
 from thecal.web.screen import Entries, go
@@ -58,6 +58,9 @@ def clock_page(visit: Annotated[Visit, Depends(SEES)], session_id: int) -> HTMLR
 
 
 def _clock_page(visit: Visit, session: Session, entries: Entries, status: int = 200) -> HTMLResponse:
+    over = recorded_page(visit, session, Step.CLOCK, entries.refused, status)
+    if over is not None:
+        return over
     row = reading_of(visit, session)
     if row is None or not is_open(session, Step.CLOCK):
         return not_yet(visit, session, Step.CLOCK)
@@ -100,6 +103,9 @@ def bolus_page(visit: Annotated[Visit, Depends(SEES)], session_id: int) -> HTMLR
 
 
 def _bolus_page(visit: Visit, session: Session, entries: Entries, status: int = 200) -> HTMLResponse:
+    over = recorded_page(visit, session, Step.BOLUS, entries.refused, status)
+    if over is not None:
+        return over
     row = reading_of(visit, session)
     if row is None or not is_open(session, Step.BOLUS):
         return not_yet(visit, session, Step.BOLUS)

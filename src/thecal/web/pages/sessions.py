@@ -39,7 +39,7 @@ from thecal.quantities import Volume
 from thecal.web.answers import CONFLICT, MISSING, WRONG
 from thecal.web.beside import WorldAway
 from thecal.web.door import Visit, may, own_path
-from thecal.web.pages.session_frame import saw, session_or_404, step_page, step_url
+from thecal.web.pages.session_frame import recorded_page, saw, session_or_404, step_page, step_url
 from thecal.web.screen import Entries, go, render
 
 router = APIRouter(tags=["sessions"])
@@ -212,6 +212,9 @@ def read_page(visit: Annotated[Visit, Depends(SEES)], session_id: int) -> HTMLRe
 
 
 def _read_page(visit: Visit, session: Session, refused: tuple[Refused, ...] = (), status: int = 200) -> HTMLResponse:
+    over = recorded_page(visit, session, Step.READ, refused, status)
+    if over is not None:
+        return over
     with visit.reading() as db:
         row = reading(db, session.serial)
         told = None if row is None else account(db, row, session, visit.house.formulary)
@@ -308,6 +311,9 @@ def stop_page(visit: Annotated[Visit, Depends(may("pump.stop"))], session_id: in
 
 
 def _stop_page(visit: Visit, session: Session, refused: tuple[Refused, ...] = (), status: int = 200) -> HTMLResponse:
+    over = recorded_page(visit, session, Step.READ, refused, status) if session.state != "open" else None
+    if over is not None:
+        return over
     with visit.reading() as db:
         row = reading(db, session.serial)
     formulary = visit.house.formulary
@@ -344,6 +350,9 @@ def close_page(visit: Annotated[Visit, Depends(SEES)], session_id: int) -> HTMLR
 
 
 def _close_page(visit: Visit, session: Session, entries: Entries, status: int = 200) -> HTMLResponse:
+    over = recorded_page(visit, session, Step.CLOSE, entries.refused, status)
+    if over is not None:
+        return over
     with visit.reading() as db:
         row, asked = reading(db, session.serial), asked_in(db, session.id)
     still = row is None or stands_still(status_of(row))

@@ -63,6 +63,8 @@ def _step(visit: Visit, session: Session, case: Case, refused: tuple[Refused, ..
         changed = session.workflow == Workflow.REFILL_NEW
         found = bridging.front_of(visit.house, db, case, visit.now_s) if changed else None
     front = found if isinstance(found, bridging.Front) else None
+    if front is not None and session.state != "open" and not front.running:  # it was never sent, and never will be
+        front = None
     return step_page(
         visit,
         session,
