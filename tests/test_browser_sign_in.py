@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from tests.browser_world import Served
     from tests.people_world import Machine
 
-# Its lines are counted by the tests of the domain and of the pages; counting them here as well doubles its time.
-pytestmark = pytest.mark.no_cover
-
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:

@@ -36,9 +36,6 @@ if TYPE_CHECKING:
 
     from thecal.clinic.record.tables import Patient
 
-# Its lines are counted by the tests of the domain and of the pages; counting them here as well doubles its time.
-pytestmark = pytest.mark.no_cover
-
 FASTER = {'dose = "0.075 mg/h"': 'dose = "0.08 mg/h"'}
 
 DYING = """

@@ -25,6 +25,6 @@ EVERYWHERE: dict[int | str, dict[str, Any]] = {
     413: {"description": "More than a million bytes.", **_TEXT_OR_PAGE},
     422: {"description": "What was entered cannot be taken; a message says why.", **_PAGE},
     500: {"description": "A fault of the program, with a number to quote.", **_PAGE},
-    503: {"description": "The record cannot be used now.", **_PAGE},
+    503: {"description": "The record, or the rig with the virtual pumps, cannot be used now.", **_PAGE},
 }
 """How any route may answer."""

@@ -19,9 +19,10 @@ from thecal.clinic.people.signing_in import State
 from thecal.clinic.record import StoreError
 from thecal.clinic.refused import EditedMeanwhile
 from thecal.web.answers import EVERYWHERE
+from thecal.web.beside import WorldAway
 from thecal.web.door import NotAllowed, SignInFirst, serves_https, who_is_there
 from thecal.web.pages import ROUTERS
-from thecal.web.screen import HERE, page
+from thecal.web.screen import HERE, begin_sentence, page
 from thecal.web.security import SAFE, Faults, Headers, Hosts, Readable, SameOrigin, Small
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ def make_app(house: House) -> FastAPI:
     app.add_exception_handler(EditedMeanwhile, _edited_meanwhile)
     app.add_exception_handler(RequestValidationError, _not_readable)
     app.add_exception_handler(StoreError, _record_away)
+    app.add_exception_handler(WorldAway, _world_away)
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(404, _not_found)
     with house.store.noting() as session:
@@ -126,9 +128,17 @@ def _refused(request: Request, why: Exception) -> Response:
     return HTMLResponse(said, why.status_code, headers=why.headers)
 
 
+def _world_away(_request: Request, why: Exception) -> Response:
+    """The rig cannot be asked: what was to be moved is written down as under way, and is looked after the next time."""
+    said = f"{begin_sentence(str(why))}. Whether fluid moved is found out when you open the step again and press again."
+    return HTMLResponse(
+        _bare("The rig with the virtual pumps does not answer", said), 503, headers={"retry-after": "10"}
+    )
+
+
 def _record_away(_request: Request, why: Exception) -> Response:
     """The record cannot be used: a page without it, since every other page asks it."""
-    said = f"{str(why).capitalize()}. Call your administrator where it stays so."
+    said = f"{begin_sentence(str(why))}. Call your administrator where it stays so."
     return HTMLResponse(_bare("The clinic's record cannot be used now", said), 503, headers={"retry-after": "10"})
 
 
